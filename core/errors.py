@@ -1,0 +1,95 @@
+"""Every error that is raised on purpose, under one base; two branches decide what the queue does.
+
+FactoryError
+├── TransientError           tried again with backoff
+│   ├── StorageError           S3 cannot be reached, or answers with a server error
+│   ├── LedgerError            the database cannot be reached or is locked
+│   └── BrokerError            the broker cannot be reached
+└── PermanentError           trying again does not mend it
+    ├── CampaignFileError      a campaign file or product feed breaks the rules
+    ├── ImpossibleWorkError    nothing here can make what was asked for
+    ├── UnknownIdError         no such campaign, job or model
+    ├── StateError             the thing is not in a state that allows this
+    ├── SettingsError          a setting is missing or wrong
+    ├── ModelLoadError         a model cannot be loaded from its reference
+    ├── CorruptAssetError      stored bytes do not match their sha256
+    └── RejectedError          no candidate of a job passed its checks
+"""
+
+from dataclasses import dataclass
+
+
+class FactoryError(Exception):
+    """The base of all errors raised on purpose. Its text is shown to people as it stands."""
+
+
+class TransientError(FactoryError):
+    """Trying again later may mend it."""
+
+
+class StorageError(TransientError):
+    """S3 cannot be reached, or answers with a server error."""
+
+
+class LedgerError(TransientError):
+    """The database cannot be reached or is locked."""
+
+
+class BrokerError(TransientError):
+    """The broker cannot be reached."""
+
+
+class PermanentError(FactoryError):
+    """Trying again does not mend it."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a file: where it stands, what is wrong, and the way out. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return `file:line:column: field: message`, as compilers write it."""
+        place = f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+
+
+class CampaignFileError(PermanentError):
+    """A campaign file or product feed breaks the rules; holds every problem found, not only the first."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class ImpossibleWorkError(PermanentError):
+    """Nothing here can make what was asked for: no model for that kind, locale or size."""
+
+
+class UnknownIdError(PermanentError):
+    """No such campaign, job or model."""
+
+
+class StateError(PermanentError):
+    """The thing is not in a state that allows this."""
+
+
+class SettingsError(PermanentError):
+    """A setting is missing or wrong."""
+
+
+class ModelLoadError(PermanentError):
+    """A model cannot be loaded from its reference."""
+
+
+class CorruptAssetError(PermanentError):
+    """Stored bytes do not match the sha256 in their row."""
+
+
+class RejectedError(PermanentError):
+    """No candidate of a job passed its checks; the text says which check failed how often."""

@@ -1,0 +1,93 @@
+"""All settings, and the only reader of the environment: prefix `FACTORY_`, read once where a process starts."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """How this factory runs. Every default works on one machine with the embedded servers."""
+
+    model_config = SettingsConfigDict(env_prefix="FACTORY_", frozen=True, extra="ignore")
+
+    home: Annotated[Path, Field(description="Folder of all data, logs and caches of the embedded stack.")] = Path(
+        ".factory"
+    )
+    ledger_url: Annotated[
+        str | None,
+        Field(description="SQLAlchemy URL of the ledger; empty means SQLite in the home folder."),
+    ] = None
+    broker_url: Annotated[SecretStr, Field(description="Celery broker: redis://, rediss:// or amqp://.")] = SecretStr(
+        "redis://127.0.0.1:6390/0"
+    )
+    s3_endpoint: Annotated[str | None, Field(description="S3 endpoint; empty means AWS.")] = "http://127.0.0.1:8390"
+    s3_bucket: Annotated[str, Field(description="Bucket of all assets and manifests.")] = "content-factory"
+    s3_region: Annotated[str, Field(description="S3 region.")] = "us-east-1"
+    s3_access_key: Annotated[str | None, Field(description="S3 access key; empty leaves it to boto3's own chain.")] = (
+        None
+    )
+    s3_secret_key: Annotated[SecretStr | None, Field(description="S3 secret key.")] = None
+    lease_seconds: Annotated[
+        float, Field(gt=0, description="How long a worker may hold jobs without renewing; a killed one's come back.")
+    ] = 30.0
+    sweep_seconds: Annotated[
+        float, Field(gt=0, description="How often expired leases and lost tickets are mended.")
+    ] = 5.0
+    slice_seconds: Annotated[
+        float, Field(gt=0, description="How long one ticket serves before other tickets of the queue get their turn.")
+    ] = 10.0
+    batch_limit_seconds: Annotated[
+        float,
+        Field(gt=0, description="A model call longer than this is taken for hung: the worker exits and restarts."),
+    ] = 600.0
+    batch_size: Annotated[int, Field(ge=1, le=4096, description="Most jobs in one batch.")] = 16
+    max_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts before a job becomes a dead letter.")] = 5
+    upload_threads: Annotated[int, Field(ge=1, le=64, description="Parallel uploads of one worker.")] = 4
+    copy_model: Annotated[
+        str,
+        Field(description="Language model for copy: `starter`, a folder, a hub id, or s3://bucket/prefix."),
+    ] = "starter"
+    copy_adapter: Annotated[
+        str | None, Field(description="LoRA adapter on it: `house`, a folder, or empty for none.")
+    ] = "house"
+    device: Annotated[str, Field(description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")] = "auto"
+    dtype: Annotated[
+        Literal["auto", "bfloat16", "float16", "float32"], Field(description="Number format of weights.")
+    ] = "auto"
+    threads: Annotated[int, Field(ge=0, description="CPU threads of a model; 0 leaves it to torch.")] = 0
+    flower_port: Annotated[int, Field(gt=0, lt=65536, description="Port of Flower on 127.0.0.1.")] = 5590
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="How much is logged.")] = (
+        "info"
+    )
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment, then `factory.env` in the home folder (written by `factory up`); the environment wins.
+
+        A wrong value is one clear line that names its variable.
+        """
+        env_file = Path(os.environ.get("FACTORY_HOME", ".factory")) / "factory.env"
+        try:
+            return cls(_env_file=env_file)
+        except ValidationError as error:
+            lines = [f"FACTORY_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+            raise SettingsError("; ".join(lines)) from error
+
+    @property
+    def resolved_ledger_url(self) -> str:
+        """Return the URL of the ledger, the embedded one when none is set."""
+        return self.ledger_url or f"sqlite:///{self.home.absolute() / 'ledger.db'}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment for a child process that shall run with these settings, secrets included."""
+        values = self.model_dump(exclude_none=True)
+        plain = {
+            key: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for key, value in values.items()
+        }
+        return dict(os.environ) | {f"FACTORY_{key.upper()}": value for key, value in plain.items()}

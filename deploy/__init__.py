@@ -1,0 +1,1 @@
+"""How the factory is run: embedded servers, supervision, doctor."""

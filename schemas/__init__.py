@@ -1,0 +1,1 @@
+"""The contract: campaigns, briefs, jobs, assets and channels, as every process sees them."""

@@ -1,0 +1,54 @@
+"""Assets: accepted results, where their bytes lie and the recipe that makes them again."""
+
+from pydantic import JsonValue
+
+from schemas.base import Frozen
+from schemas.jobs import Job
+
+
+class Location(Frozen):
+    """Where bytes lie in the bucket: a whole object, or `length_bytes` of it from `offset_bytes`."""
+
+    key: str
+    offset_bytes: int
+    length_bytes: int
+    sha256: str
+
+
+class Check(Frozen):
+    """One judgement of a result, kept in the manifest: what was checked, under which rule, and what was found."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+class Manifest(Frozen):
+    """The full recipe of one asset, stored beside it."""
+
+    version: int = 1
+    job: Job
+    model: str
+    recipe: dict[str, JsonValue]
+    checks: tuple[Check, ...]
+    device: str
+    device_seconds: float
+    content_type: str
+    sha256: str
+    created_at: str
+
+
+class Asset(Frozen):
+    """An accepted result, as the ledger holds it."""
+
+    job_id: str
+    campaign_id: str
+    location: Location
+    manifest: Location
+    content_type: str
+    # The text itself for copy (at most 2000 characters), so that lists and checks need no download.
+    preview: str
+    # Equal fingerprints are the same asset to a reader; unique within a campaign.
+    fingerprint: str
+    model: str
+    device_seconds: float

@@ -1,0 +1,97 @@
+"""A campaign: what a brand wants made, for which products, audiences and channels, and in how many variants."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.base import Frozen
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+LongText = Annotated[str, StringConstraints(max_length=2000)]
+Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
+Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
+
+
+class Kind(StrEnum):
+    """What sort of asset a job makes."""
+
+    COPY = "copy"
+
+
+class Priority(StrEnum):
+    """How urgent a campaign is; a better class always goes first."""
+
+    INTERACTIVE = "interactive"
+    NORMAL = "normal"
+    BACKGROUND = "background"
+
+    @property
+    def rank(self) -> int:
+        """Return the order of service: 0 is served first."""
+        return list(Priority).index(self)
+
+
+class Brand(Frozen):
+    """Who speaks: name, tone of voice and the words it never uses."""
+
+    name: ShortText
+    voice: Annotated[str, StringConstraints(max_length=300)] = "clear and friendly"
+    description: LongText = ""
+    colors: tuple[Color, ...] = ()
+    banned_words: tuple[ShortText, ...] = ()
+
+
+class Product(Frozen):
+    """What is sold. Copy says only what stands here: no price without `price`, no discount without `offer`."""
+
+    sku: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: ShortText
+    description: LongText = ""
+    price: Annotated[str, StringConstraints(max_length=60)] | None = None
+    offer: Annotated[str, StringConstraints(max_length=200)] | None = None
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S{3,2000}$")] | None = None
+
+
+class ProductFeed(Frozen):
+    """Products in a file beside the campaign (CSV with a header line, or JSONL)."""
+
+    file: Annotated[str, StringConstraints(pattern=r"\.(csv|jsonl)$")]
+
+
+class Audience(Frozen):
+    """Who is spoken to."""
+
+    id: Name
+    description: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+
+class CopyDeliverable(Frozen):
+    """Lines of ad copy for one channel."""
+
+    kind: Literal[Kind.COPY]
+    channel: str
+    variants: Annotated[int, Field(ge=1, le=50)] = 1
+
+
+class Budget(Frozen):
+    """Limits that stop a campaign; what is not given is not limited."""
+
+    jobs: Annotated[int, Field(ge=1)] | None = None
+    device_seconds: Annotated[float, Field(gt=0)] | None = None
+
+
+class Campaign(Frozen):
+    """A campaign file, as a person writes it."""
+
+    version: Literal[1] = 1
+    name: Name
+    brand: Brand
+    products: Annotated[tuple[Product, ...], Field(min_length=1)] | ProductFeed
+    audiences: Annotated[tuple[Audience, ...], Field(min_length=1, max_length=100)]
+    deliverables: Annotated[tuple[CopyDeliverable, ...], Field(min_length=1, max_length=100)]
+    locales: Annotated[tuple[Locale, ...], Field(min_length=1, max_length=20)] = ("en",)
+    priority: Priority = Priority.NORMAL
+    budget: Budget = Budget()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -1,0 +1,1 @@
+"""Workers do the work: claim full batches, generate, check, publish."""

@@ -1,0 +1,34 @@
+"""What every model family offers, and what it hands back: candidates for each job, best first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from schemas.jobs import Job
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One candidate for a job: encoded bytes, how good the model thinks it is, and how it was made."""
+
+    data: bytes
+    content_type: str
+    score: float
+    recipe: dict[str, JsonValue]
+
+
+class Model(Protocol):
+    """One loaded set of weights on one device. Knows nothing of queues, buckets or tables."""
+
+    version: str
+    device: str
+
+    def generate(self, jobs: Sequence[Job], attempt: int) -> list[list[Sample]]:
+        """Return the candidates of each job, best first, in the order of the jobs.
+
+        The same job and attempt give the same candidates in any batch. A higher attempt (from 1) gives other ones.
+        Raises what torch raises; running out of memory leaves the model usable.
+        """
+        ...

@@ -43,6 +43,7 @@ class Asset(Frozen):
 
     job_id: str
     campaign_id: str
+    sku: str
     location: Location
     manifest: Location
     content_type: str

@@ -1,0 +1,88 @@
+"""The Celery app of every process, and the doorbell: a ticket says that a queue has work, never which."""
+
+from typing import Any
+
+import kombu.exceptions
+from celery import Celery
+
+from core.errors import BrokerError
+from core.settings import Settings
+from schemas.campaigns import Kind
+
+GENERATE = "generate"
+SWEEP = "sweep"
+HOUSEKEEPING_QUEUE = "housekeeping"
+# More tickets than worker threads are surplus: whoever answers one serves until nothing waits.
+MOST_TICKETS = 8
+
+
+def queue_of(kind: Kind) -> str:
+    """Return the queue whose tickets ring the workers of a kind."""
+    return f"generate.{kind}"
+
+
+def make_app(settings: Settings) -> Celery:
+    """Return the Celery app; connects to nothing."""
+    app = Celery("factory", broker=settings.broker_url.get_secret_value(), backend=None)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        # A lost ticket is harmless: the sweep rings again. So it is acknowledged before it is answered.
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        task_publish_retry=False,
+        broker_connection_timeout=2,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        worker_send_task_events=True,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        task_default_queue=HOUSEKEEPING_QUEUE,
+        broker_transport_options=_transport_options(settings.broker_url.get_secret_value()),
+        beat_schedule={
+            "sweep": {
+                "task": SWEEP,
+                "schedule": settings.sweep_seconds,
+                "options": {"expires": settings.sweep_seconds, "queue": HOUSEKEEPING_QUEUE},
+            }
+        },
+        beat_max_loop_interval=settings.sweep_seconds,
+    )
+    return app
+
+
+def _transport_options(url: str) -> dict[str, object]:
+    if not url.startswith(("redis", "rediss")):
+        return {}
+    return {
+        "visibility_timeout": 120,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        # The default of 300 s would block every restore for that long after a worker was killed in one.
+        "unacked_mutex_expire": 30,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+    }
+
+
+def ring(app: Celery, kind: Kind, tickets: int = 1) -> None:
+    """Put tickets of a kind on its queue; raises BrokerError when the broker is away (nothing is lost by that)."""
+    try:
+        with app.producer_or_acquire() as producer:
+            for _ in range(min(tickets, MOST_TICKETS)):
+                app.send_task(GENERATE, (kind.value,), queue=queue_of(kind), producer=producer, retry=False)
+    except (kombu.exceptions.OperationalError, OSError) as error:
+        raise BrokerError(f"the broker does not answer ({error}); the jobs are safe, the sweep rings later") from error
+
+
+def waiting_tickets(app: Celery, kind: Kind) -> int:
+    """Return how many tickets lie unanswered on the queue of a kind; raises BrokerError when the broker is away."""
+    try:
+        with app.connection_for_read() as connection, connection.channel() as channel:
+            # Declaring a queue that exists changes nothing and answers how long it is, on every transport.
+            declared: Any = channel
+            return int(declared.queue_declare(queue=queue_of(kind), durable=True).message_count)
+    except (kombu.exceptions.OperationalError, OSError) as error:
+        raise BrokerError(f"the broker does not answer ({error})") from error

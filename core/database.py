@@ -1,0 +1,103 @@
+"""One connection pool to the ledger's database: SQLite in WAL mode on one machine, PostgreSQL in a cluster."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+
+from core import migrations
+from core.errors import LedgerError, SettingsError
+
+SQLITE_WAIT_SECONDS = 30
+
+
+class Database:
+    """The door to SQL. `read` and `write` are transactions; a database that is away raises LedgerError."""
+
+    def __init__(self, url: str, pool_size: int = 8) -> None:
+        try:
+            self.url = make_url(url)
+            self.is_sqlite = self.url.get_backend_name() == "sqlite"
+            self.engine = self._connect_sqlite() if self.is_sqlite else self._connect_server(pool_size)
+        except (ArgumentError, NoSuchModuleError) as error:
+            raise SettingsError(
+                f"FACTORY_LEDGER_URL: {error}; write sqlite:////folder/ledger.db or postgresql+psycopg://user@host/name"
+            ) from error
+        self._writer = self.engine.execution_options(is_writer=True)
+
+    def _connect_sqlite(self) -> Engine:
+        if self.url.database and self.url.database != ":memory:":
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(self.url, connect_args={"timeout": SQLITE_WAIT_SECONDS})
+
+        @event.listens_for(engine, "connect")
+        def configure(connection: Any, _record: object) -> None:
+            # FULL: a commit survives a loss of power. The driver must not begin transactions by itself.
+            connection.isolation_level = None
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            # A transaction that reads first and writes later could not get the lock any more: ask for it at once.
+            is_writer = connection.get_execution_options().get("is_writer", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+        return engine
+
+    def _connect_server(self, pool_size: int) -> Engine:
+        return create_engine(self.url, pool_size=pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a transaction that only reads."""
+        with _translated(self), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction that writes: all of it or nothing."""
+        with _translated(self), self._writer.begin() as connection:
+            yield connection
+
+    def insert_new(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
+        """Return an insert that leaves rows alone that are there already."""
+        insert = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        return insert.on_conflict_do_nothing()
+
+    def upsert(self, table: Table, keys: Sequence[str], values: dict[str, object]) -> Insert:
+        """Return an insert of one row that replaces the row with the same keys."""
+        insert = (sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)).values(values)
+        changed = {name: value for name, value in values.items() if name not in keys}
+        return insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
+
+    def migrate(self) -> None:
+        """Bring the tables to the newest revision; several processes may call it at once."""
+        with _translated(self):
+            migrations.upgrade(self.engine)
+
+    def ping(self) -> None:
+        """Raise LedgerError unless the database answers."""
+        with self.read() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated(database: Database) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise LedgerError(f"the ledger at {database.url!r} does not answer: {error.orig}") from error
+    except DBAPIError as error:
+        # A server that goes away in the middle of a statement shows as a plain error of the connection.
+        if error.connection_invalidated:
+            raise LedgerError(f"the ledger at {database.url!r} closed the connection: {error.orig}") from error
+        raise

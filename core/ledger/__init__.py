@@ -1,0 +1,24 @@
+"""The ledger: which campaigns and jobs there are, who holds them and what became of them. What it says is true."""
+
+from core.database import Database
+from core.ledger.assets import Assets
+from core.ledger.campaigns import Campaigns
+from core.ledger.jobs import Jobs
+from core.ledger.leases import Leases
+from core.settings import Settings
+
+
+class Ledger:
+    """All of the ledger, over one database. Opening it migrates the tables when they are older than the code."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.database = Database(settings.resolved_ledger_url)
+        self.database.migrate()
+        self.campaigns = Campaigns(self.database)
+        self.jobs = Jobs(self.database)
+        self.leases = Leases(self.database, settings.lease_seconds, settings.max_attempts)
+        self.assets = Assets(self.database)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()

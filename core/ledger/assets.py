@@ -1,0 +1,120 @@
+"""Assets in the ledger: what was made, where it lies, and what a campaign holds already."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Row, func, select, tuple_
+
+from core.database import Database
+from core.errors import UnknownIdError
+from core.tables import assets, jobs
+from schemas.assets import Asset, Location
+
+PAGE_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """An asset with the words a person knows it by."""
+
+    asset: Asset
+    sku: str
+    channel: str
+    audience_id: str
+    variant: int
+    brief: str
+    created_at: float
+
+
+class Assets:
+    """The assets of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_job(self, job_id: str) -> Asset:
+        """Return the asset of a job; raises UnknownIdError when it has none."""
+        with self._database.read() as connection:
+            row = connection.execute(select(assets).where(assets.c.job_id == job_id)).first()
+        if row is None:
+            raise UnknownIdError(f"job {job_id} has no asset: it is not done")
+        return _asset(row)
+
+    def of_campaign(self, campaign_id: str) -> Iterator[Delivered]:
+        """Yield every asset of a campaign in the order of its plan, a page at a time."""
+        last = ""
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(
+                    select(assets, jobs.c.channel, jobs.c.audience_id, jobs.c.variant, jobs.c.brief)
+                    .join(jobs, jobs.c.id == assets.c.job_id)
+                    .where(assets.c.campaign_id == campaign_id, assets.c.job_id > last)
+                    .order_by(assets.c.job_id)
+                    .limit(PAGE_ROWS)
+                ).all()
+            for row in rows:
+                yield Delivered(
+                    asset=_asset(row),
+                    sku=row.sku,
+                    channel=row.channel,
+                    audience_id=row.audience_id,
+                    variant=row.variant,
+                    brief=row.brief,
+                    created_at=row.created_at,
+                )
+            if len(rows) < PAGE_ROWS:
+                return
+            last = rows[-1].job_id
+
+    def texts(self, products: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
+        """Return the texts that exist already, by (campaign id, sku)."""
+        wanted = sorted(set(products))
+        found: dict[tuple[str, str], list[str]] = {pair: [] for pair in wanted}
+        with self._database.read() as connection:
+            for campaign_id, sku, preview in connection.execute(
+                select(assets.c.campaign_id, assets.c.sku, assets.c.preview).where(
+                    tuple_(assets.c.campaign_id, assets.c.sku).in_(wanted)
+                )
+            ):
+                found[campaign_id, sku].append(preview)
+        return found
+
+    def measured_rates(self) -> dict[str, float]:
+        """Return the mean device seconds of one asset, by bucket, over everything made so far."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(jobs.c.bucket, func.avg(assets.c.device_seconds))
+                .join(jobs, jobs.c.id == assets.c.job_id)
+                .group_by(jobs.c.bucket)
+            ).all()
+        return {bucket: float(mean) for bucket, mean in rows}
+
+
+def asset_row(asset: Asset, now: float) -> dict[str, object]:
+    """Return the row of an asset."""
+    plain = asset.model_dump(exclude={"location", "manifest"})
+    places = {"": asset.location, "manifest_": asset.manifest}
+    located = {
+        f"{prefix}{name}": value for prefix, place in places.items() for name, value in place.model_dump().items()
+    }
+    return plain | located | {"created_at": now}
+
+
+def _asset(row: Row[tuple[object, ...]]) -> Asset:
+    return Asset(
+        job_id=row.job_id,
+        campaign_id=row.campaign_id,
+        sku=row.sku,
+        location=Location(key=row.key, offset_bytes=row.offset_bytes, length_bytes=row.length_bytes, sha256=row.sha256),
+        manifest=Location(
+            key=row.manifest_key,
+            offset_bytes=row.manifest_offset_bytes,
+            length_bytes=row.manifest_length_bytes,
+            sha256=row.manifest_sha256,
+        ),
+        content_type=row.content_type,
+        preview=row.preview,
+        fingerprint=row.fingerprint,
+        model=row.model,
+        device_seconds=row.device_seconds,
+    )

@@ -1,0 +1,287 @@
+"""Campaigns in the ledger: submitted whole or not at all, paused, cancelled, made more urgent, counted."""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
+
+from core.database import Database
+from core.errors import StateError, UnknownIdError
+from core.tables import actions, campaigns, jobs
+from schemas.campaigns import Campaign, Priority
+from schemas.jobs import Job, JobState
+
+INSERT_ROWS = 2000  # rows an INSERT: past this it is no faster, and the write lock is held longer
+
+
+class CampaignState(StrEnum):
+    """Where a campaign stands. Only an active one's jobs are claimed."""
+
+    SUBMITTING = "submitting"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class CampaignStatus:
+    """A campaign and its jobs, counted."""
+
+    id: str
+    name: str
+    state: CampaignState
+    state_reason: str
+    priority: Priority
+    submitted_jobs: int
+    waiting: int
+    leased: int
+    done: int
+    failed: int
+    cancelled: int
+    spent_device_seconds: float
+    created_at: float
+    finished_at: float | None
+
+    @property
+    def open_jobs(self) -> int:
+        """Return how many jobs are not at their end."""
+        return self.waiting + self.leased
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether nothing more happens without a person."""
+        return self.state in {CampaignState.FINISHED, CampaignState.CANCELLED} or (
+            self.state != CampaignState.SUBMITTING and not self.open_jobs
+        )
+
+
+class Campaigns:
+    """The campaigns of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(self, campaign_id: str, campaign: Campaign, planned: Iterable[Job]) -> bool:
+        """Record the campaign and its jobs; return False when it was there already.
+
+        The rows go in by parts, and nothing is served before the last one is in: a submit that was killed half-way
+        leaves an inactive campaign, and the same submit again completes it.
+        """
+        row = {
+            "id": campaign_id,
+            "name": campaign.name,
+            "state": CampaignState.SUBMITTING,
+            "state_reason": "",
+            "priority": campaign.priority.rank,
+            "definition": campaign.model_dump_json(),
+            "submitted_jobs": 0,
+            "budget_device_seconds": campaign.budget.device_seconds,
+            "spent_device_seconds": 0.0,
+            "served_at": 0.0,
+            "created_at": time.time(),
+        }
+        with self._database.write() as connection:
+            connection.execute(self._database.insert_new(campaigns), row)
+            state = connection.execute(select(campaigns.c.state).where(campaigns.c.id == campaign_id)).scalar_one()
+        if state != CampaignState.SUBMITTING:
+            return False
+        total = self._insert_jobs(planned)
+        with self._database.write() as connection:
+            connection.execute(
+                update(campaigns)
+                .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.SUBMITTING)
+                .values(state=CampaignState.ACTIVE, submitted_jobs=total)
+            )
+        return True
+
+    def _insert_jobs(self, planned: Iterable[Job]) -> int:
+        now, total = time.time(), 0
+        rows = (_job_row(job, position, now) for position, job in enumerate(planned))
+        while part := list(itertools.islice(rows, INSERT_ROWS)):
+            with self._database.write() as connection:
+                connection.execute(self._database.insert_new(jobs), part)
+            total += len(part)
+        return total
+
+    def pause(self, campaign_id: str, actor: str, reason: str = "paused by hand") -> None:
+        """Stop claiming jobs of the campaign; batches in hand end normally."""
+        self._move(campaign_id, CampaignState.ACTIVE, CampaignState.PAUSED, "pause", actor, reason)
+
+    def resume(self, campaign_id: str, actor: str) -> None:
+        """Go on with a paused campaign. One that its budget stopped gets the budget lifted."""
+        self._move(campaign_id, CampaignState.PAUSED, CampaignState.ACTIVE, "resume", actor, "")
+
+    def _move(
+        self, campaign_id: str, old: CampaignState, new: CampaignState, action: str, actor: str, reason: str
+    ) -> None:
+        with self._database.write() as connection:
+            row = _find(connection, campaign_id)
+            values: dict[str, object] = {"state": new, "state_reason": reason}
+            if new == CampaignState.ACTIVE and _is_spent(row):
+                values["budget_device_seconds"] = None
+            moved = connection.execute(
+                update(campaigns).where(campaigns.c.id == campaign_id, campaigns.c.state == old).values(values)
+            )
+            if moved.rowcount:
+                record(connection, actor, action, campaign_id, reason)
+            elif row.state != new:
+                raise StateError(f"campaign {campaign_id} is {row.state}: only one that is {old} can {action}")
+
+    def cancel(self, campaign_id: str, actor: str) -> int:
+        """End every open job of the campaign, also those a worker holds; return how many. Twice is no error."""
+        open_job = and_(jobs.c.campaign_id == campaign_id, jobs.c.state.in_((JobState.WAITING, JobState.LEASED)))
+        with self._database.write() as connection:
+            row = _find(connection, campaign_id)
+            if row.state == CampaignState.FINISHED:
+                raise StateError(f"campaign {campaign_id} is finished: nothing is left to cancel")
+            if row.state == CampaignState.SUBMITTING:
+                raise StateError(f"campaign {campaign_id} is not wholly submitted: submit it again, then cancel it")
+            now = time.time()
+            ended = connection.execute(
+                update(jobs)
+                .where(open_job)
+                .values(state=JobState.CANCELLED, lease_token=None, lease_until=None, finished_at=now)
+            ).rowcount
+            if row.state != CampaignState.CANCELLED:
+                connection.execute(
+                    update(campaigns)
+                    .where(campaigns.c.id == campaign_id)
+                    .values(state=CampaignState.CANCELLED, state_reason="cancelled by hand", finished_at=now)
+                )
+                record(connection, actor, "cancel", campaign_id, f"{ended} jobs")
+        return int(ended)
+
+    def set_priority(self, campaign_id: str, priority: Priority, actor: str) -> None:
+        """Make the campaign more or less urgent, from the next batch on."""
+        with self._database.write() as connection:
+            _find(connection, campaign_id)
+            connection.execute(update(campaigns).where(campaigns.c.id == campaign_id).values(priority=priority.rank))
+            record(connection, actor, "priority", campaign_id, priority)
+
+    def status(self, campaign_id: str) -> CampaignStatus:
+        """Return the campaign and the count of its jobs; a unique start of the id will do."""
+        with self._database.read() as connection:
+            row = _find(connection, campaign_id)
+            return _status(row, _counts(connection, [row.id]).get(row.id, {}))
+
+    def find(self, start: str) -> str:
+        """Return the id of the one campaign whose id or name is or starts with this; the newest of one name."""
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(campaigns.c.id, campaigns.c.name)
+                .where(campaigns.c.id.startswith(start, autoescape=True))
+                .order_by(campaigns.c.created_at.desc())
+            ).all()
+        exact = [row.id for row in found if start in (row.id, row.name)]
+        if exact or len(found) == 1:
+            return str(exact[0] if exact else found[0].id)
+        if found:
+            names = ", ".join(row.id for row in found[:5])
+            raise UnknownIdError(f"'{start}' fits several campaigns ({names}): give more of the id")
+        raise UnknownIdError(f"there is no campaign '{start}': `factory list` shows all")
+
+    def definition(self, campaign_id: str) -> Campaign:
+        """Return the campaign as it was submitted."""
+        with self._database.read() as connection:
+            return Campaign.model_validate_json(_find(connection, campaign_id).definition)
+
+    def newest_first(self, limit: int = 100) -> list[CampaignStatus]:
+        """Return the newest campaigns with their counts."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(campaigns).order_by(campaigns.c.created_at.desc(), campaigns.c.id).limit(limit)
+            ).all()
+            counted = _counts(connection, [row.id for row in rows])
+        return [_status(row, counted.get(row.id, {})) for row in rows]
+
+    def history(self, target: str) -> Iterator[tuple[float, str, str, str]]:
+        """Yield what people did to a campaign or job: time, actor, action, detail; oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(actions).where(actions.c.target == target).order_by(actions.c.id)).all()
+        yield from ((row.at, row.actor, row.action, row.detail) for row in rows)
+
+
+def record(connection: Connection, actor: str, action: str, target: str, detail: str) -> None:
+    """Keep what a person did, in the transaction that does it."""
+    connection.execute(insert(actions).values(at=time.time(), actor=actor, action=action, target=target, detail=detail))
+
+
+def close_settled(connection: Connection, campaign_ids: Iterable[str]) -> None:
+    """Mark the campaigns that have no open job left as finished; run it after the last change of their jobs."""
+    for campaign_id in sorted(set(campaign_ids)):
+        open_jobs = (
+            select(jobs.c.id)
+            .where(jobs.c.campaign_id == campaign_id, jobs.c.state.in_((JobState.WAITING, JobState.LEASED)))
+            .limit(1)
+        )
+        if connection.execute(open_jobs).first() is None:
+            connection.execute(
+                update(campaigns)
+                .where(campaigns.c.id == campaign_id, campaigns.c.state.in_(("active", "paused")))
+                .values(state=CampaignState.FINISHED, state_reason="", finished_at=time.time())
+            )
+
+
+def _find(connection: Connection, campaign_id: str) -> Row[tuple[object, ...]]:
+    row = connection.execute(select(campaigns).where(campaigns.c.id == campaign_id)).first()
+    if row is None:
+        raise UnknownIdError(f"there is no campaign '{campaign_id}': `factory list` shows all")
+    return row
+
+
+def _is_spent(row: Row[tuple[object, ...]]) -> bool:
+    return row.budget_device_seconds is not None and row.spent_device_seconds >= row.budget_device_seconds
+
+
+def _counts(connection: Connection, campaign_ids: list[str]) -> dict[str, dict[str, int]]:
+    counted: dict[str, dict[str, int]] = {}
+    for campaign_id, state, count in connection.execute(
+        select(jobs.c.campaign_id, jobs.c.state, func.count())
+        .where(jobs.c.campaign_id.in_(campaign_ids))
+        .group_by(jobs.c.campaign_id, jobs.c.state)
+    ):
+        counted.setdefault(campaign_id, {})[state] = count
+    return counted
+
+
+def _status(row: Row[tuple[object, ...]], counted: Mapping[str, int]) -> CampaignStatus:
+    return CampaignStatus(
+        id=row.id,
+        name=row.name,
+        state=CampaignState(row.state),
+        state_reason=row.state_reason,
+        priority=list(Priority)[row.priority],
+        submitted_jobs=row.submitted_jobs,
+        **{state.value: counted.get(state, 0) for state in JobState},
+        spent_device_seconds=row.spent_device_seconds,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _job_row(job: Job, position: int, now: float) -> dict[str, object]:
+    return {
+        "id": job.id,
+        "campaign_id": job.campaign_id,
+        "position": position,
+        "kind": job.kind,
+        "bucket": job.bucket,
+        "state": JobState.WAITING,
+        "brief": job.brief.model_dump_json(),
+        "channel": job.brief.channel,
+        "sku": job.brief.product.sku,
+        "audience_id": job.brief.audience.id,
+        "variant": job.variant,
+        "seed": job.seed,
+        "not_before": 0.0,
+        "attempts": 0,
+        "errors": 0,
+        "losses": 0,
+        "losses_alone": 0,
+        "created_at": now,
+        "device_seconds": 0.0,
+    }

@@ -1,0 +1,167 @@
+"""Single jobs in the ledger: looked at, cancelled, edited and tried again."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, select, update
+
+from core.database import Database
+from core.errors import StateError, UnknownIdError
+from core.ledger.campaigns import CampaignState, close_settled, record
+from core.ledger.leases import ALONE, BEHIND, job_of
+from core.tables import campaigns, failures, jobs
+from schemas.jobs import Brief, Job, JobState
+
+PAGE_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A job, where it stands, and what last went wrong with it."""
+
+    job: Job
+    state: JobState
+    attempts: int
+    errors: int
+    losses: int
+    worker: str | None
+    error_code: str | None
+    error: str | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    device_seconds: float
+
+
+class Jobs:
+    """The jobs of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def status(self, job_id: str) -> JobStatus:
+        """Return one job."""
+        with self._database.read() as connection:
+            return _status(_find(connection, job_id))
+
+    def of_campaign(self, campaign_id: str, states: Sequence[JobState] = tuple(JobState)) -> Iterator[JobStatus]:
+        """Yield the jobs of a campaign in these states, in the order of its plan, a page at a time."""
+        last = ""
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(
+                    select(jobs)
+                    .where(jobs.c.campaign_id == campaign_id, jobs.c.state.in_(states), jobs.c.id > last)
+                    .order_by(jobs.c.id)
+                    .limit(PAGE_ROWS)
+                ).all()
+            yield from map(_status, rows)
+            if len(rows) < PAGE_ROWS:
+                return
+            last = rows[-1].id
+
+    def dead_letters(self, campaign_id: str | None = None, limit: int = 1000) -> list[JobStatus]:
+        """Return failed jobs, of one campaign or of all."""
+        query = select(jobs).where(jobs.c.state == JobState.FAILED).order_by(jobs.c.id).limit(limit)
+        if campaign_id is not None:
+            query = query.where(jobs.c.campaign_id == campaign_id)
+        with self._database.read() as connection:
+            return [_status(row) for row in connection.execute(query)]
+
+    def failures(self, job_id: str) -> list[tuple[float, int, str, str, str]]:
+        """Return every failure of a job: time, attempt, worker, code, message; oldest first."""
+        query = select(failures).where(failures.c.job_id == job_id).order_by(failures.c.id)
+        with self._database.read() as connection:
+            return [(row.at, row.attempt, row.worker, row.code, row.message) for row in connection.execute(query)]
+
+    def cancel(self, job_id: str, actor: str) -> bool:
+        """End an open job, also one that a worker holds; return False when it was at its end already."""
+        with self._database.write() as connection:
+            ended = connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job_id, jobs.c.state.in_((JobState.WAITING, JobState.LEASED)))
+                .values(state=JobState.CANCELLED, lease_token=None, lease_until=None, finished_at=time.time())
+                .returning(jobs.c.campaign_id)
+            ).scalar()
+            if ended is None:
+                _find(connection, job_id)
+                return False
+            record(connection, actor, "cancel", job_id, "")
+            close_settled(connection, [ended])
+        return True
+
+    def edit(self, job_id: str, brief: Brief, actor: str) -> None:
+        """Give a dead letter another brief; `retry` then tries it."""
+        with self._database.write() as connection:
+            row = _find(connection, job_id)
+            if row.state != JobState.FAILED:
+                raise StateError(f"job {job_id} is {row.state}: only a failed one can be edited")
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job_id)
+                .values(brief=brief.model_dump_json(), channel=brief.channel, sku=brief.product.sku)
+            )
+            record(connection, actor, "edit", job_id, row.brief)
+
+    def retry(self, job_ids: Sequence[str], actor: str) -> int:
+        """Let failed jobs wait again, with all their attempts; return how many. Others stay as they are."""
+        if not job_ids:
+            return 0
+        with self._database.write() as connection:
+            rows = connection.execute(
+                select(jobs.c.id, jobs.c.campaign_id, jobs.c.bucket, jobs.c.position).where(
+                    jobs.c.id.in_(job_ids), jobs.c.state == JobState.FAILED
+                )
+            ).all()
+            for row in rows:
+                position = row.position - BEHIND if row.bucket.endswith(ALONE) else row.position
+                connection.execute(
+                    update(jobs)
+                    .where(jobs.c.id == row.id, jobs.c.state == JobState.FAILED)
+                    .values(
+                        state=JobState.WAITING,
+                        bucket=row.bucket.removesuffix(ALONE),
+                        position=position,
+                        errors=0,
+                        losses=0,
+                        losses_alone=0,
+                        not_before=0.0,
+                        error_code=None,
+                        error=None,
+                        finished_at=None,
+                    )
+                )
+                record(connection, actor, "retry", row.id, "")
+            connection.execute(
+                update(campaigns)
+                .where(
+                    campaigns.c.id.in_({row.campaign_id for row in rows}), campaigns.c.state == CampaignState.FINISHED
+                )
+                .values(state=CampaignState.ACTIVE, finished_at=None)
+            )
+        return len(rows)
+
+
+def _find(connection: Connection, job_id: str) -> Row[tuple[object, ...]]:
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+    if row is None:
+        raise UnknownIdError(f"there is no job '{job_id}'")
+    return row
+
+
+def _status(row: Row[tuple[object, ...]]) -> JobStatus:
+    return JobStatus(
+        job=job_of(row),
+        state=JobState(row.state),
+        attempts=row.attempts,
+        errors=row.errors,
+        losses=row.losses,
+        worker=row.worker,
+        error_code=row.error_code,
+        error=row.error,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        device_seconds=row.device_seconds,
+    )

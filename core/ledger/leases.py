@@ -1,0 +1,397 @@
+"""Leases: who works on which jobs until when. A claim takes a full batch; a result counts only under its own lease."""
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, or_, select, update
+
+from core.database import Database
+from core.ledger.assets import asset_row
+from core.ledger.campaigns import CampaignState, close_settled
+from core.tables import assets, batch_limits, campaigns, failures, jobs
+from schemas.assets import Asset
+from schemas.campaigns import Kind
+from schemas.jobs import Brief, Job, JobState
+
+# Buckets that end in this are claimed one job at a time: their jobs were lost with a worker twice.
+ALONE = "!alone"
+# A job in quarantine stands behind all others of its campaign.
+BEHIND = 1_000_000_000
+LOSSES_UNTIL_ALONE = 2
+LOSSES_ALONE_UNTIL_DEAD = 3
+# A campaign that waited this long goes first whatever its class, so that background work is slow but never starved.
+STARVED_SECONDS = 300.0
+BACKOFF_SECONDS = 0.5
+BACKOFF_LIMIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Jobs of one bucket, held by one worker until the lease ends. `attempts` counts the claims of each job."""
+
+    token: str
+    bucket: str
+    jobs: tuple[Job, ...]
+    attempts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a job failed. A transient failure is tried again with backoff, a permanent one is a dead letter at once."""
+
+    job_id: str
+    code: str
+    message: str
+    is_permanent: bool
+    device_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a finish changed. A lost lease settles nothing: those jobs belong to somebody else by now."""
+
+    done: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    retried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep found: jobs taken back, jobs that killed their workers too often, kinds that have work waiting."""
+
+    returned: int = 0
+    dead: int = 0
+    waiting_kinds: tuple[Kind, ...] = ()
+
+
+class Leases:
+    """Claim, renew, finish, give back."""
+
+    def __init__(self, database: Database, lease_seconds: float, max_attempts: int) -> None:
+        self._database = database
+        self.lease_seconds = lease_seconds
+        self._max_attempts = max_attempts
+
+    def pick(self, kinds: Sequence[Kind]) -> str | None:
+        """Return the bucket to serve next: best class, then the campaign served longest ago, then its oldest job."""
+        now = time.time()
+        with self._database.read() as connection:
+            for campaign in _in_order_of_service(connection, now):
+                bucket = connection.execute(
+                    select(jobs.c.bucket)
+                    .where(
+                        jobs.c.campaign_id == campaign.id,
+                        jobs.c.state == JobState.WAITING,
+                        jobs.c.kind.in_(kinds),
+                        jobs.c.not_before <= now,
+                    )
+                    .order_by(jobs.c.position)
+                    .limit(1)
+                ).scalar()
+                if bucket is not None:
+                    return str(bucket)
+        return None
+
+    def claim(self, bucket: str, limit: int, worker: str) -> Lease | None:
+        """Take up to `limit` waiting jobs of the bucket; equal campaigns get equal parts of the batch."""
+        now, token = time.time(), uuid.uuid4().hex
+        limit = 1 if bucket.endswith(ALONE) else limit
+        with self._database.write() as connection:
+            ids = self._choose(connection, bucket, limit, now)
+            rows = connection.execute(
+                update(jobs)
+                .where(jobs.c.id.in_(ids), jobs.c.state == JobState.WAITING)
+                .values(
+                    state=JobState.LEASED,
+                    lease_token=token,
+                    lease_until=now + self.lease_seconds,
+                    worker=worker,
+                    attempts=jobs.c.attempts + 1,
+                    started_at=now,
+                )
+                .returning(jobs)
+            ).all()
+            self._mark_served(connection, {row.campaign_id for row in rows}, now)
+        if not rows:
+            return None
+        ordered = sorted(rows, key=lambda row: (row.campaign_id, row.position))
+        return Lease(token, bucket, tuple(map(job_of, ordered)), {row.id: row.attempts for row in rows})
+
+    def _choose(self, connection: Connection, bucket: str, limit: int, now: float) -> list[str]:
+        queues: dict[int, list[list[str]]] = {}
+        for campaign in _in_order_of_service(connection, now)[:limit]:
+            query = (
+                select(jobs.c.id)
+                .where(
+                    jobs.c.campaign_id == campaign.id,
+                    jobs.c.state == JobState.WAITING,
+                    jobs.c.bucket == bucket,
+                    jobs.c.not_before <= now,
+                )
+                .order_by(jobs.c.position)
+                .limit(limit)
+            )
+            if not self._database.is_sqlite:
+                query = query.with_for_update(skip_locked=True)
+            queues.setdefault(_class_of(campaign, now), []).append(list(connection.execute(query).scalars()))
+        chosen: list[str] = []
+        for _, equals in sorted(queues.items()):
+            in_turn = chain.from_iterable(zip_longest(*equals))
+            chosen += [job_id for job_id in in_turn if job_id is not None]
+        return chosen[:limit]
+
+    def _mark_served(self, connection: Connection, campaign_ids: set[str], now: float) -> None:
+        # Another worker that serves the same campaign right now does the same: no reason to wait for its lock.
+        query = select(campaigns.c.id).where(campaigns.c.id.in_(campaign_ids))
+        if not self._database.is_sqlite:
+            query = query.with_for_update(skip_locked=True)
+        free = list(connection.execute(query).scalars())
+        connection.execute(update(campaigns).where(campaigns.c.id.in_(free)).values(served_at=now))
+
+    def renew(self, tokens: Iterable[str]) -> None:
+        """Hold the jobs of these leases for another lease."""
+        until = time.time() + self.lease_seconds
+        with self._database.write() as connection:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.lease_token.in_(list(tokens)), jobs.c.state == JobState.LEASED)
+                .values(lease_until=until)
+            )
+
+    def finish(self, lease: Lease, done: Sequence[Asset] = (), failed: Sequence[Failure] = ()) -> Settled:
+        """Record what became of the jobs. Only jobs still under this lease count, so a late worker changes nothing.
+
+        An asset that reads like another one of its campaign is not taken; its job waits again.
+        """
+        now = time.time()
+        with self._database.write() as connection:
+            accepted, repeated = self._accept(connection, lease, done, now)
+            dead, retried = self._fail(connection, lease, failed, now)
+            touched = {job.campaign_id for job in lease.jobs}
+            spent = [(asset.job_id, asset.device_seconds) for asset in done]
+            spent += [(failure.job_id, failure.device_seconds) for failure in failed]
+            self._charge(connection, lease, spent)
+            close_settled(connection, touched)
+        return Settled(tuple(accepted), tuple(dead), (*repeated, *retried))
+
+    def _accept(
+        self, connection: Connection, lease: Lease, done: Sequence[Asset], now: float
+    ) -> tuple[list[str], list[str]]:
+        if not done:
+            return [], []
+        owned = set(
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id.in_([asset.job_id for asset in done]), _is_under(lease))
+                .values(state=JobState.DONE, lease_token=None, lease_until=None, finished_at=now)
+                .returning(jobs.c.id)
+            ).scalars()
+        )
+        mine = [asset for asset in done if asset.job_id in owned]
+        if not mine:
+            return [], []
+        accepted = set(
+            connection.execute(
+                self._database.insert_new(assets).returning(assets.c.job_id), [asset_row(asset, now) for asset in mine]
+            ).scalars()
+        )
+        repeated = [asset.job_id for asset in mine if asset.job_id not in accepted]
+        connection.execute(update(jobs).where(jobs.c.id.in_(repeated)).values(state=JobState.WAITING, finished_at=None))
+        return [asset.job_id for asset in mine if asset.job_id in accepted], repeated
+
+    def _fail(
+        self, connection: Connection, lease: Lease, failed: Sequence[Failure], now: float
+    ) -> tuple[list[str], list[str]]:
+        dead: list[str] = []
+        retried: list[str] = []
+        for failure in failed:
+            row = connection.execute(
+                select(jobs.c.errors, jobs.c.attempts, jobs.c.worker).where(
+                    jobs.c.id == failure.job_id, _is_under(lease)
+                )
+            ).first()
+            if row is None:
+                continue
+            is_dead = failure.is_permanent or row.errors + 1 >= self._max_attempts
+            pause = min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2 ** (row.errors + 1))
+            changed = connection.execute(
+                update(jobs)
+                .where(jobs.c.id == failure.job_id, _is_under(lease))
+                .values(
+                    state=JobState.FAILED if is_dead else JobState.WAITING,
+                    errors=row.errors + 1,
+                    error_code=failure.code,
+                    error=failure.message,
+                    not_before=now + pause,
+                    lease_token=None,
+                    lease_until=None,
+                    finished_at=now if is_dead else None,
+                )
+            )
+            if not changed.rowcount:
+                continue
+            connection.execute(
+                insert(failures).values(
+                    job_id=failure.job_id,
+                    attempt=row.attempts,
+                    worker=row.worker or "",
+                    code=failure.code,
+                    message=failure.message,
+                    at=now,
+                )
+            )
+            (dead if is_dead else retried).append(failure.job_id)
+        return dead, retried
+
+    def _charge(self, connection: Connection, lease: Lease, spent: Sequence[tuple[str, float]]) -> None:
+        """Book device seconds on jobs and campaigns, also those of a lost lease: they were spent all the same."""
+        campaign_of = {job.id: job.campaign_id for job in lease.jobs}
+        seconds: dict[str, float] = {}
+        for job_id, value in spent:
+            seconds[campaign_of[job_id]] = seconds.get(campaign_of[job_id], 0.0) + value
+        if seconds:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == bindparam("spender"))
+                .values(device_seconds=jobs.c.device_seconds + bindparam("seconds")),
+                [{"spender": job_id, "seconds": value} for job_id, value in spent],
+            )
+        for campaign_id in sorted(seconds):
+            total = campaigns.c.spent_device_seconds + seconds[campaign_id]
+            connection.execute(
+                update(campaigns).where(campaigns.c.id == campaign_id).values(spent_device_seconds=total)
+            )
+            connection.execute(
+                update(campaigns)
+                .where(
+                    campaigns.c.id == campaign_id,
+                    campaigns.c.state == CampaignState.ACTIVE,
+                    campaigns.c.spent_device_seconds >= campaigns.c.budget_device_seconds,
+                )
+                .values(state=CampaignState.PAUSED, state_reason="its budget of device seconds is spent")
+            )
+
+    def give_back(self, lease: Lease) -> None:
+        """Return the jobs of a lease that was not worked on, as if it had never been claimed."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(jobs)
+                .where(_is_under(lease))
+                .values(state=JobState.WAITING, attempts=jobs.c.attempts - 1, lease_token=None, lease_until=None)
+            )
+
+    def release(self, workers: Sequence[str]) -> tuple[int, int]:
+        """Take back the jobs of workers that are known to be dead; return how many wait again and how many are dead."""
+        if not workers:
+            return 0, 0
+        with self._database.write() as connection:
+            return self._take_back(connection, jobs.c.worker.in_(workers))
+
+    def holders(self) -> list[str]:
+        """Return the workers that hold leases."""
+        with self._database.read() as connection:
+            return list(
+                connection.execute(
+                    select(jobs.c.worker).where(jobs.c.state == JobState.LEASED, jobs.c.worker.is_not(None)).distinct()
+                ).scalars()
+            )
+
+    def sweep(self) -> Swept:
+        """Take back expired leases and say which kinds have work. Safe to run at any time, by several at once."""
+        now = time.time()
+        with self._database.write() as connection:
+            returned, dead = self._take_back(connection, jobs.c.lease_until < now)
+            close_settled(
+                connection,
+                connection.execute(select(campaigns.c.id).where(campaigns.c.state == CampaignState.ACTIVE)).scalars(),
+            )
+        kinds = [kind for kind in Kind if self.pick([kind]) is not None]
+        return Swept(returned, dead, tuple(kinds))
+
+    def _take_back(self, connection: Connection, condition: ColumnElement[bool]) -> tuple[int, int]:
+        lost = and_(jobs.c.state == JobState.LEASED, condition)
+        counted = {"losses": jobs.c.losses + 1, "lease_token": None, "lease_until": None}
+        is_alone = jobs.c.bucket.endswith(ALONE)
+        dead = connection.execute(
+            update(jobs)
+            .where(lost, is_alone, jobs.c.losses_alone + 1 >= LOSSES_ALONE_UNTIL_DEAD)
+            .values(
+                **counted,
+                state=JobState.FAILED,
+                losses_alone=jobs.c.losses_alone + 1,
+                error_code="worker_lost",
+                error=f"its worker died {LOSSES_ALONE_UNTIL_DEAD} times while it ran this job alone; "
+                "look at the worker's log, mend the brief, then retry",
+                finished_at=time.time(),
+            )
+        ).rowcount
+        back = connection.execute(
+            update(jobs)
+            .where(lost, is_alone)
+            .values(**counted, state=JobState.WAITING, losses_alone=jobs.c.losses_alone + 1)
+        ).rowcount
+        back += connection.execute(
+            update(jobs)
+            .where(lost, jobs.c.losses + 1 >= LOSSES_UNTIL_ALONE)
+            .values(
+                **counted,
+                state=JobState.WAITING,
+                bucket=jobs.c.bucket + ALONE,
+                position=jobs.c.position + BEHIND,
+            )
+        ).rowcount
+        back += connection.execute(update(jobs).where(lost).values(**counted, state=JobState.WAITING)).rowcount
+        return int(back), int(dead)
+
+    def batch_limit(self, device: str, bucket: str) -> int | None:
+        """Return how many jobs of the bucket were found to fit the device, None when it never ran out of memory."""
+        with self._database.read() as connection:
+            limit = connection.execute(
+                select(batch_limits.c.jobs).where(batch_limits.c.device == device, batch_limits.c.bucket == bucket)
+            ).scalar()
+        return None if limit is None else int(limit)
+
+    def set_batch_limit(self, device: str, bucket: str, limit: int) -> None:
+        """Remember how many jobs of the bucket fit the device."""
+        values: dict[str, object] = {"device": device, "bucket": bucket, "jobs": limit, "at": time.time()}
+        with self._database.write() as connection:
+            connection.execute(self._database.upsert(batch_limits, ("device", "bucket"), values))
+
+
+def job_of(row: Row[tuple[object, ...]]) -> Job:
+    """Return the job of a row; its brief was validated when it was written."""
+    return Job.model_construct(
+        id=row.id,
+        campaign_id=row.campaign_id,
+        kind=Kind(row.kind),
+        bucket=row.bucket,
+        brief=Brief.model_validate_json(row.brief),
+        variant=row.variant,
+        seed=row.seed,
+    )
+
+
+def _is_under(lease: Lease) -> ColumnElement[bool]:
+    return and_(jobs.c.lease_token == lease.token, jobs.c.state == JobState.LEASED)
+
+
+def _in_order_of_service(connection: Connection, now: float) -> list[Row[Any, Any, Any, Any]]:
+    rows = connection.execute(
+        select(campaigns.c.id, campaigns.c.priority, campaigns.c.served_at, campaigns.c.created_at).where(
+            campaigns.c.state == CampaignState.ACTIVE,
+            or_(
+                campaigns.c.budget_device_seconds.is_(None),
+                campaigns.c.spent_device_seconds < campaigns.c.budget_device_seconds,
+            ),
+        )
+    ).all()
+    return sorted(rows, key=lambda row: (_class_of(row, now), row.served_at, row.created_at, row.id))
+
+
+def _class_of(row: Row[Any, Any, Any, Any], now: float) -> int:
+    waited = now - max(row.served_at, row.created_at)
+    return 0 if waited >= STARVED_SECONDS else row.priority

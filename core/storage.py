@@ -1,0 +1,133 @@
+"""The only door to S3: bytes in, bytes out, checked by sha256 both ways. Plain calls only, so every S3 store serves."""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from core.errors import CorruptAssetError, SettingsError, StorageError
+from core.settings import Settings
+from schemas.assets import Location
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
+# What a wrong set-up answers: trying again does not help.
+REFUSED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidBucketName", "NoSuchBucket"}
+
+
+class Storage:
+    """One bucket. The client is safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.bucket = settings.s3_bucket
+        self.endpoint = settings.s3_endpoint
+        secret = settings.s3_secret_key
+        self._client: S3Client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=settings.s3_endpoint,
+            region_name=settings.s3_region,
+            aws_access_key_id=settings.s3_access_key,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            config=Config(
+                signature_version="s3v4",
+                retries={"mode": "standard", "max_attempts": 4},
+                connect_timeout=3,
+                read_timeout=30,
+                max_pool_connections=max(10, settings.upload_threads + 2),
+                s3={"addressing_style": "path"} if settings.s3_endpoint else {},
+            ),
+        )
+
+    def ensure_bucket(self) -> None:
+        """Create the bucket when it is not there."""
+        with self._translated("reach", self.bucket):
+            try:
+                self._client.head_bucket(Bucket=self.bucket)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in NOT_FOUND | {"NoSuchBucket"}:
+                    raise
+                self._client.create_bucket(Bucket=self.bucket)
+
+    def put(self, key: str, data: bytes, content_type: str) -> Location:
+        """Store the bytes under the key; the same key and bytes twice is no error. The store verifies the sha256."""
+        digest = hashlib.sha256(data)
+        with self._translated("store", key):
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=data,
+                ContentType=content_type,
+                ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
+            )
+        return Location(key=key, offset_bytes=0, length_bytes=len(data), sha256=digest.hexdigest())
+
+    def get(self, location: Location) -> bytes:
+        """Return the bytes at the location; raises CorruptAssetError when they are gone or not those of its sha256."""
+        last = location.offset_bytes + location.length_bytes - 1
+        with self._translated("read", location.key):
+            answer = self._client.get_object(
+                Bucket=self.bucket, Key=location.key, Range=f"bytes={location.offset_bytes}-{last}"
+            )
+            data = answer["Body"].read()
+        found = hashlib.sha256(data).hexdigest()
+        if found != location.sha256:
+            raise CorruptAssetError(
+                f"{location.key} [{location.offset_bytes}:+{location.length_bytes}] has sha256 {found}, "
+                f"the ledger says {location.sha256}"
+            )
+        return data
+
+    def get_whole(self, key: str) -> bytes:
+        """Return a whole object."""
+        with self._translated("read", key):
+            return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield key and size of every object below the prefix: for audits and model folders only."""
+        with self._translated("list", prefix):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for item in page.get("Contents", []):
+                    yield item["Key"], item["Size"]
+
+    def delete(self, key: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        with self._translated("delete", key):
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def link(self, key: str, seconds: int = 3600) -> str:
+        """Return a link with which anybody can read the whole object until it ends."""
+        with self._translated("sign", key):
+            return self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+            )
+
+    @contextmanager
+    def _translated(self, verb: str, key: str) -> Iterator[None]:
+        try:
+            yield
+        except NoCredentialsError as error:
+            raise SettingsError("S3 has no credentials: set FACTORY_S3_ACCESS_KEY and FACTORY_S3_SECRET_KEY") from error
+        except ClientError as error:
+            raise _meaning(error, verb, key, self.bucket) from error
+        except (BotoCoreError, OSError) as error:
+            place = self.endpoint or "AWS"
+            raise StorageError(
+                f"cannot {verb} {key}: S3 at {place} does not answer ({type(error).__name__})"
+            ) from error
+
+
+def _meaning(error: ClientError, verb: str, key: str, bucket: str) -> Exception:
+    details: Any = error.response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", ""))
+    if code in NOT_FOUND:
+        return CorruptAssetError(f"cannot {verb} {key}: it is not in bucket {bucket}")
+    if code in REFUSED:
+        return SettingsError(f"cannot {verb} {key}: S3 answers {code} ({message}); check FACTORY_S3_* settings")
+    return StorageError(f"cannot {verb} {key}: S3 answers {code} ({message})")

@@ -1,0 +1,37 @@
+"""Buckets: which jobs can share one batch. Written `kind/model/shape`, e.g. `copy/starter+house/short`."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from schemas.campaigns import Kind
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The kind, the model (a reference, and an adapter after a plus sign) and the shape of a batch."""
+
+    kind: Kind
+    model: str
+    shape: str
+
+    def __str__(self) -> str:
+        """Return the name that `parse` reads."""
+        return f"{self.kind}/{self.model}/{self.shape}"
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Read a name; the model may hold slashes, a folder's path does."""
+        kind, _, rest = name.partition("/")
+        model, _, shape = rest.rpartition("/")
+        return cls(Kind(kind), model, shape.partition("!")[0])
+
+
+def model_name(reference: str, adapter: str | None) -> str:
+    """Return the one name of a model with its adapter."""
+    return f"{reference}+{adapter}" if adapter else reference
+
+
+def reference_and_adapter(model: str) -> tuple[str, str | None]:
+    """Return what `model_name` joined."""
+    reference, plus, adapter = model.rpartition("+")
+    return (reference, adapter) if plus else (adapter, None)

@@ -1,0 +1,79 @@
+"""How long jobs take: device seconds a job by model, device and shape, and which locales a named model writes."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Literal
+
+from pydantic import Field
+from ruamel.yaml import YAML
+
+from schemas.base import Frozen
+from schemas.channels import Shape
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Rate(Frozen):
+    """Device seconds a job of each shape in a full batch. Without a day it is an estimate that nobody measured."""
+
+    device: Literal["cpu", "cuda"]
+    machine: str
+    measured_on: str | None
+    seconds: dict[Shape, Seconds]
+
+
+class KnownModel(Frozen):
+    """A model that we know by name: what it writes, and how fast."""
+
+    name: str
+    # Patterns as in file names: `en*` is English of every country.
+    locales: tuple[str, ...]
+    rates: tuple[Rate, ...]
+
+
+class Rates(Frozen):
+    """What is known about models; `measured` (bucket to seconds a job, as the ledger saw it) goes before the table."""
+
+    version: int
+    models: tuple[KnownModel, ...]
+    measured: dict[str, Seconds] = Field(default_factory=dict)
+
+    def device_seconds(self, bucket: str, device: str) -> float | None:
+        """Return the device seconds of one job, or nothing for a model that nobody measured on such a device."""
+        if bucket in self.measured:
+            return self.measured[bucket]
+        rate = self._rate(bucket, device)
+        return rate.seconds.get(Shape(bucket.rpartition("/")[2])) if rate else None
+
+    def is_measured(self, bucket: str, device: str) -> bool:
+        """Say whether the seconds of a bucket were measured and not estimated."""
+        rate = self._rate(bucket, device)
+        return bucket in self.measured or (rate is not None and rate.measured_on is not None)
+
+    def writes(self, model: str, locale: str) -> bool:
+        """Say whether a model writes a language; of models that are not known by name nothing is ruled out."""
+        known = self._model(model)
+        return known is None or any(fnmatchcase(locale, pattern) for pattern in known.locales)
+
+    def _model(self, name: str) -> KnownModel | None:
+        return next((model for model in self.models if model.name == name), None)
+
+    def _rate(self, bucket: str, device: str) -> Rate | None:
+        # A model's name may have slashes in it: the kind is before the first, the shape after the last.
+        model = self._model(bucket.partition("/")[2].rpartition("/")[0])
+        # `cuda:1` is as fast as any `cuda`.
+        family = device.partition(":")[0]
+        return next((rate for rate in model.rates if rate.device == family), None) if model else None
+
+
+def rates(measured: Mapping[str, float] | None = None) -> Rates:
+    """Return the table of rates, and before it what was measured here: seconds a job by bucket."""
+    return _table().model_copy(update={"measured": dict(measured or {})})
+
+
+@cache
+def _table() -> Rates:
+    text = files("schemas").joinpath("data/rates.yaml").read_text(encoding="utf-8")
+    return Rates.model_validate(YAML(typ="safe", pure=True).load(text))

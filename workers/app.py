@@ -1,0 +1,92 @@
+"""The Celery app of every worker: `celery -A workers.app worker -Q generate.copy`, or `-Q housekeeping`.
+
+Importing it loads no model library; the first ticket of a kind does.
+"""
+
+import logging
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from celery import signals
+from kombu import Queue
+
+from core.broker import GENERATE, HOUSEKEEPING_QUEUE, SWEEP, make_app, queue_of
+from core.errors import TransientError
+from core.ledger import Ledger
+from core.logs import configure_logs
+from core.settings import Settings
+from schemas.campaigns import Kind
+from workers.keeper import release_dead
+from workers.revoke import cancel_on_revoke
+from workers.sweep import sweep
+
+if TYPE_CHECKING:
+    from workers.generate import Generator
+
+logger = logging.getLogger(__name__)
+
+settings = Settings.load()
+app = make_app(settings)
+# CUDA cannot start again in a forked child, so workers run threads: one computes, one claims, one publishes.
+app.conf.update(worker_pool="threads", worker_concurrency=3)
+app.conf.task_queues = [Queue(queue_of(kind)) for kind in Kind] + [Queue(HOUSEKEEPING_QUEUE)]
+
+stopping = threading.Event()
+_once = threading.Lock()
+
+
+@cache
+def _open_ledger() -> Ledger:
+    return Ledger(settings)
+
+
+def open_ledger() -> Ledger:
+    """Return the ledger of this process, opened by the first call."""
+    with _once:
+        return _open_ledger()
+
+
+@cache
+def _start_generator(nodename: str) -> "Generator":
+    from workers.generate import Generator  # noqa: PLC0415 - loads torch
+
+    return Generator(settings, app, nodename, stopping)
+
+
+@app.task(name=GENERATE, bind=True)
+def generate(self: Any, kind: str) -> None:
+    """Answer a ticket: there is work of this kind."""
+    with _once:
+        generator = _start_generator(self.request.hostname)
+    generator.serve(Kind(kind))
+
+
+@app.task(name=SWEEP)
+def sweep_task() -> None:
+    """Mend what was lost."""
+    try:
+        sweep(app, open_ledger())
+    except TransientError as error:
+        logger.warning("nothing swept: %s", error)
+
+
+@signals.setup_logging.connect
+def _configure_logs(**_: Any) -> None:
+    configure_logs(settings)
+
+
+@signals.worker_ready.connect
+def _release(sender: Any, **_: Any) -> None:
+    try:
+        release_dead(open_ledger().leases, sender.hostname)
+    except TransientError as error:
+        logger.warning("former leases of %s end by themselves: %s", sender.hostname, error)
+
+
+@signals.worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    stopping.set()
+
+
+cancel_on_revoke(open_ledger)

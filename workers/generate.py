@@ -1,0 +1,231 @@
+"""One batch after the other: claim, generate, choose, publish, finish. Three threads walk this at once.
+
+While one thread has the device, another has claimed the next batch and a third publishes the last one.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from celery import Celery
+
+from core.broker import ring
+from core.errors import BrokerError, SettingsError, TransientError
+from core.ledger import Ledger
+from core.ledger.leases import Failure, Lease, Settled
+from core.settings import Settings
+from core.storage import Storage
+from schemas.assets import Asset
+from schemas.campaigns import Kind
+from schemas.jobs import Job
+from workers import events
+from workers.choose import Chooser, Chosen, rejection
+from workers.engine import Engine, Result
+from workers.events import JobEvents
+from workers.keeper import LeaseKeeper, worker_id
+from workers.publish import publish
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+# Rounds of new candidates before a job is given up as one whose brief cannot be served.
+ROUNDS = 3
+# How long a device stays with a warm bucket while others of the same urgency wait.
+WARM_SECONDS = 3.0
+# A batch that waited longer than this for the device is filled up before it runs.
+STALE_SECONDS = 0.05
+BACKOFF_SECONDS = 0.5
+BACKOFF_LIMIT_SECONDS = 15.0
+
+
+@dataclass
+class Batch:
+    """What became of the jobs of one lease so far."""
+
+    lease: Lease
+    began_at: float = field(default_factory=time.monotonic)
+    chosen: list[tuple[Chosen, float]] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    # Device seconds of each job, and how often which check failed.
+    seconds: Counter[str] = field(default_factory=Counter)
+    reasons: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+
+class StoppingError(Exception):
+    """The worker is stopping: give back what is in hand. Never leaves this module."""
+
+
+class Generator:
+    """Serves tickets on one device."""
+
+    def __init__(self, settings: Settings, app: Celery, nodename: str, stopping: threading.Event) -> None:
+        self._settings = settings
+        self._app = app
+        self._worker = worker_id(nodename)
+        self._stopping = stopping
+        self._ledger = Ledger(settings)
+        self._storage = Storage(settings)
+        self._engine = Engine(settings, self._ledger.leases, self._storage)
+        self._chooser = Chooser(self._ledger.assets)
+        self._events = JobEvents(app, nodename)
+        self._uploads = ThreadPoolExecutor(settings.upload_threads, thread_name_prefix="upload")
+        self._keeper = LeaseKeeper(self._ledger.leases, settings.batch_limit_seconds, lambda: self._engine.busy_since)
+        self._keeper.start()
+
+    def serve(self, kind: Kind) -> None:
+        """Answer a ticket: work until nothing of the kind waits, or until other tickets shall have their turn."""
+        ends_at = time.monotonic() + self._settings.slice_seconds
+        try:
+            while bucket := self._patiently(lambda: self._ledger.leases.pick([kind])):
+                self._end_if_stopping()
+                self._serve_bucket(kind, bucket)
+                if time.monotonic() > ends_at and self._passed_on(kind):
+                    return
+        except StoppingError:
+            return
+
+    def _serve_bucket(self, kind: Kind, bucket: str) -> None:
+        cools_at = time.monotonic() + WARM_SECONDS
+        while self._run_batch(bucket) and time.monotonic() < cools_at:
+            if self._patiently(lambda: self._ledger.leases.pick([kind])) != bucket:
+                return
+
+    def _passed_on(self, kind: Kind) -> bool:
+        try:
+            ring(self._app, kind)
+        except BrokerError as error:
+            logger.warning("going on without tickets: %s", error)
+            return False
+        return True
+
+    def _run_batch(self, bucket: str) -> bool:
+        """Run one batch of the bucket; return False when nothing of it was left."""
+        batch = self._claim(bucket)
+        if batch is None:
+            return False
+        try:
+            self._make(batch)
+            self._settle(batch)
+        except StoppingError:
+            self._give_back(batch)
+            raise
+        except Exception as error:
+            # Nobody foresaw this: say so in each job and let its attempts decide.
+            logger.exception("batch in %s failed", bucket)
+            message = f"{type(error).__name__}: {error}"[:2000]
+            failed = [Failure(job.id, "internal", message, is_permanent=False) for job in batch.lease.jobs]
+            self._patiently(lambda: self._ledger.leases.finish(batch.lease, (), failed))
+        finally:
+            self._keeper.drop(batch.lease.token)
+            self._chooser.forget(one for one, _ in batch.chosen)
+        return True
+
+    def _claim(self, bucket: str) -> Batch | None:
+        self._end_if_stopping()
+        size = self._engine.batch_size(bucket)
+        lease = self._patiently(lambda: self._ledger.leases.claim(bucket, size, self._worker))
+        if lease is None:
+            return None
+        self._keeper.hold(lease.token)
+        return Batch(lease)
+
+    def _give_back(self, batch: Batch) -> None:
+        try:
+            self._ledger.leases.give_back(batch.lease)
+        except TransientError as error:
+            logger.warning("%d jobs wait until their lease ends: %s", len(batch.lease.jobs), error)
+
+    def _make(self, batch: Batch) -> None:
+        """Generate and choose, with new candidates for the jobs that had no good one."""
+        with self._engine.turn() as waited_seconds:
+            self._end_if_stopping()
+            if waited_seconds > STALE_SECONDS:
+                self._refill(batch)
+            jobs: Sequence[Job] = batch.lease.jobs
+            if not jobs:
+                return
+            attempts = batch.lease.attempts
+            self._events.send(event for job in jobs for event in events.begun(job, attempts[job.id]))
+            results = self._engine.generate(batch.lease.bucket, jobs, 1)
+        jobs = self._choose(batch, results)
+        for attempt in range(2, ROUNDS + 1):
+            if not jobs:
+                return
+            with self._engine.turn():
+                results = self._engine.generate(batch.lease.bucket, jobs, attempt)
+            jobs = self._choose(batch, results)
+        batch.failed += [rejection(job, batch.reasons[job.id], batch.seconds[job.id]) for job in jobs]
+
+    def _refill(self, batch: Batch) -> None:
+        """Claim anew when the batch is not full: more jobs may have come while the device was busy."""
+        bucket, old = batch.lease.bucket, batch.lease
+        if len(old.jobs) >= self._engine.batch_size(bucket):
+            return
+        self._give_back(batch)
+        self._keeper.drop(old.token)
+        fresh = self._claim(bucket)
+        batch.lease = fresh.lease if fresh else Lease(old.token, bucket, (), {})
+
+    def _choose(self, batch: Batch, results: Sequence[Result]) -> list[Job]:
+        """Add what passes the checks to the batch; return the jobs that need other candidates."""
+        batch.seconds.update({result.job.id: result.device_seconds for result in results})
+        batch.failed += [result.failure for result in results if result.failure]
+        made = [(result.job, result.samples) for result in results if not result.failure]
+        chosen, wrong = self._patiently(lambda: self._chooser.choose(made))
+        batch.chosen += [(one, batch.seconds[one.job.id]) for one in chosen]
+        for job_id, counted in wrong.items():
+            batch.reasons[job_id].update(counted)
+        done = {one.job.id for one in chosen}
+        return [job for job, _ in made if job.id not in done]
+
+    def _settle(self, batch: Batch) -> None:
+        """Publish and record. S3 or the database away: wait and go on, the lease is renewed meanwhile."""
+        model = self._engine.model_of(batch.lease.bucket).version if batch.chosen else ""
+        stored: list[Asset] = self._patiently(
+            lambda: publish(self._storage, self._uploads, batch.chosen, model, self._engine.device)
+        )
+        settled = self._patiently(lambda: self._ledger.leases.finish(batch.lease, stored, batch.failed))
+        self._tell(batch, stored, settled)
+        logger.info(
+            "batch of %d in %s: %d done, %d failed, %d again, %.2f s",
+            len(batch.lease.jobs),
+            batch.lease.bucket,
+            len(settled.done),
+            len(settled.failed),
+            len(settled.retried),
+            time.monotonic() - batch.began_at,
+        )
+
+    def _tell(self, batch: Batch, stored: Sequence[Asset], settled: Settled) -> None:
+        seconds = time.monotonic() - batch.began_at
+        keys = {asset.job_id: asset.location.key for asset in stored}
+        told = {failure.job_id: failure.message for failure in batch.failed}
+        self._events.send(
+            [events.succeeded(job_id, keys[job_id], seconds) for job_id in settled.done]
+            + [events.failed(job_id, told[job_id]) for job_id in settled.failed]
+            + [events.retried(job_id, told.get(job_id, "reads like another line")) for job_id in settled.retried]
+        )
+
+    def _patiently(self, step: Callable[[], T]) -> T:
+        """Return what the step returns, however often the ledger or S3 is away meanwhile.
+
+        A store that refuses us is mended by people while we wait, so that is no reason to fail jobs either.
+        """
+        pause = BACKOFF_SECONDS
+        while True:
+            try:
+                return step()
+            except (TransientError, SettingsError) as error:
+                logger.warning("waiting %.1f s: %s", pause, error)
+            self._end_if_stopping()
+            self._stopping.wait(pause)
+            pause = min(pause * 2, BACKOFF_LIMIT_SECONDS)
+
+    def _end_if_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise StoppingError

@@ -4,6 +4,7 @@ from typing import Any
 
 import kombu.exceptions
 from celery import Celery
+from kombu import Exchange, Queue
 
 from core.errors import BrokerError
 from core.settings import Settings
@@ -14,11 +15,17 @@ SWEEP = "sweep"
 HOUSEKEEPING_QUEUE = "housekeeping"
 # More tickets than worker threads are surplus: whoever answers one serves until nothing waits.
 MOST_TICKETS = 8
+_EXCHANGE = Exchange("factory", type="direct")
 
 
 def queue_of(kind: Kind) -> str:
     """Return the queue whose tickets ring the workers of a kind."""
     return f"generate.{kind}"
+
+
+def queue_names() -> list[str]:
+    """Return every queue: one a kind, and one for housekeeping."""
+    return [*map(queue_of, Kind), HOUSEKEEPING_QUEUE]
 
 
 def make_app(settings: Settings) -> Celery:
@@ -38,7 +45,10 @@ def make_app(settings: Settings) -> Celery:
         worker_send_task_events=True,
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        task_queues=[Queue(name, _EXCHANGE, routing_key=name) for name in queue_names()],
         task_default_queue=HOUSEKEEPING_QUEUE,
+        task_default_exchange=_EXCHANGE.name,
+        task_default_routing_key=HOUSEKEEPING_QUEUE,
         broker_transport_options=_transport_options(settings.broker_url.get_secret_value()),
         beat_schedule={
             "sweep": {
@@ -80,9 +90,11 @@ def ring(app: Celery, kind: Kind, tickets: int = 1) -> None:
 def waiting_tickets(app: Celery, kind: Kind) -> int:
     """Return how many tickets lie unanswered on the queue of a kind; raises BrokerError when the broker is away."""
     try:
-        with app.connection_for_read() as connection, connection.channel() as channel:
+        with app.connection_for_read() as connection:
+            # Only this call translates what the transport's own library raises when nobody answers.
+            connection.ensure_connection(max_retries=1, interval_start=0)
             # Declaring a queue that exists changes nothing and answers how long it is, on every transport.
-            declared: Any = channel
-            return int(declared.queue_declare(queue=queue_of(kind), durable=True).message_count)
+            channel: Any = connection.channel()
+            return int(channel.queue_declare(queue=queue_of(kind), durable=True).message_count)
     except (kombu.exceptions.OperationalError, OSError) as error:
         raise BrokerError(f"the broker does not answer ({error})") from error

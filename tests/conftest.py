@@ -5,11 +5,8 @@ import json
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,32 +21,14 @@ from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
 
-START_SECONDS = 60
+from support.waiting import free_port, wait_until
+
 S3_KEY, S3_SECRET = "testkey", "testsecret-0123456789"
 
 
-def wait_until(condition: Callable[[], object], seconds: float = START_SECONDS, what: str = "condition") -> None:
-    """Return as soon as the condition holds; fail when it does not within the deadline."""
-    pause, ends_at = threading.Event(), time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends_at, f"{what} did not come true within {seconds} s"
-        pause.wait(0.05)
-
-
-def free_port() -> int:
-    """Return a port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(10)
+    process.kill()
+    process.wait(10)
 
 
 def _answers(probe: Callable[[], object], process: subprocess.Popen[bytes], log: Path) -> Callable[[], bool]:
@@ -101,7 +80,7 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [
         *(str(Path(sys.executable).with_name("weed")), "server", f"-dir={folder / 'data'}"),
         *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.config={folder / 's3.json'}"),
-        *("-volume.max=20", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+        *("-volume.max=1000", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"),
         *(f"-{name}.port={port}" for name, port in ports.items()),
         *(f"-{name}.port.grpc={port}" for name, port in grpc.items()),
     ]
@@ -204,3 +183,11 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     opened = Ledger(Settings(home=tmp_path / "home", ledger_url=url))
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def line_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny real model, see support/lines.py."""
+    from support.lines import build_line_model  # noqa: PLC0415 - loads torch
+
+    return build_line_model(tmp_path_factory.mktemp("line-model"))

@@ -9,9 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
-from kombu import Queue
 
-from core.broker import GENERATE, HOUSEKEEPING_QUEUE, SWEEP, make_app, queue_of
+from core.broker import GENERATE, SWEEP, make_app
 from core.errors import TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
@@ -30,7 +29,6 @@ settings = Settings.load()
 app = make_app(settings)
 # CUDA cannot start again in a forked child, so workers run threads: one computes, one claims, one publishes.
 app.conf.update(worker_pool="threads", worker_concurrency=3)
-app.conf.task_queues = [Queue(queue_of(kind)) for kind in Kind] + [Queue(HOUSEKEEPING_QUEUE)]
 
 stopping = threading.Event()
 _once = threading.Lock()

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from core.ledger.assets import Assets
 from core.ledger.leases import Failure
@@ -13,6 +14,8 @@ from schemas.jobs import Job
 from workers.checks import copy as copy_checks
 from workers.models.protocol import Sample
 
+# The check that looks at the campaign instead of the line.
+NEW = "near-duplicate"
 # (campaign id, sku): near-duplicates are looked for among the texts of one product.
 Product = tuple[str, str]
 
@@ -27,7 +30,7 @@ class Chosen:
     checks: tuple[Check, ...]
     rank: int
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Return a hash that is equal for texts that read the same."""
         return hashlib.sha256(copy_checks.fingerprint(self.text).encode()).hexdigest()
@@ -39,36 +42,52 @@ class Chooser:
     def __init__(self, assets: Assets) -> None:
         self._assets = assets
         self._lock = threading.Lock()
-        self._in_hand: Counter[tuple[Product, str]] = Counter()
+        self._in_hand: list[Chosen] = []
 
     def choose(self, made: Sequence[tuple[Job, Sequence[Sample]]]) -> tuple[list[Chosen], dict[str, Counter[str]]]:
         """Return the chosen candidates, and for the jobs without one how often each check failed.
 
         What was chosen stays in hand until `forget`, so that two batches of this process never choose alike.
         """
-        chosen: list[Chosen] = []
-        reasons: dict[str, Counter[str]] = {}
+        reasons: dict[str, Counter[str]] = {job.id: Counter() for job, _ in made}
+        fit = [(job, _passing(job, samples, reasons[job.id])) for job, samples in made]
         with self._lock:
-            taken = self._assets.texts(_product(job) for job, _ in made)
-            for (product, text), count in self._in_hand.items():
-                if count and product in taken:
-                    taken[product].append(text)
-            for job, samples in made:
-                best = _first_acceptable(job, samples, taken[_product(job)], reasons)
-                if best is not None:
-                    chosen.append(best)
-                    taken[_product(job)].append(best.text)
-                    self._in_hand[_product(job), best.text] += 1
+            taken = self._taken(fit)
+            chosen = [best for job, candidates in fit if (best := _first_new(candidates, taken, reasons[job.id]))]
+            self._in_hand += chosen
         return chosen, reasons
+
+    def _taken(self, fit: Sequence[tuple[Job, Sequence[Chosen]]]) -> "_Taken":
+        """Return what the campaigns of these jobs hold, in the ledger and in hand."""
+        texts = self._assets.texts(product_of(job) for job, _ in fit)
+        candidates = [(job.campaign_id, one.fingerprint) for job, several in fit for one in several]
+        taken = _Taken(texts, self._assets.held(candidates))
+        for one in self._in_hand:
+            taken.add(one)
+        return taken
 
     def forget(self, chosen: Iterable[Chosen]) -> None:
         """Let go of what the ledger now holds, or what was given up."""
+        gone = {id(one) for one in chosen}
         with self._lock:
-            for one in chosen:
-                key = (_product(one.job), one.text)
-                self._in_hand[key] -= 1
-                if not self._in_hand[key]:
-                    del self._in_hand[key]
+            self._in_hand = [one for one in self._in_hand if id(one) not in gone]
+
+
+@dataclass
+class _Taken:
+    """Texts by product, for near-duplicates; fingerprints by campaign, for the very same line."""
+
+    texts: dict[Product, list[str]]
+    fingerprints: set[tuple[str, str]]
+
+    def add(self, one: Chosen) -> None:
+        self.texts.setdefault(product_of(one.job), []).append(one.text)
+        self.fingerprints.add((one.job.campaign_id, one.fingerprint))
+
+    def holds(self, one: Chosen) -> bool:
+        if (one.job.campaign_id, one.fingerprint) in self.fingerprints:
+            return True
+        return copy_checks.is_near_duplicate(one.text, self.texts.get(product_of(one.job), []))
 
 
 def rejection(job: Job, reasons: Counter[str], seconds: float) -> Failure:
@@ -78,20 +97,28 @@ def rejection(job: Job, reasons: Counter[str], seconds: float) -> Failure:
     return Failure(job.id, "rejected", f"no line passed the checks: {told}; {advice}", True, seconds)
 
 
-def _first_acceptable(
-    job: Job, samples: Sequence[Sample], taken: Sequence[str], reasons: dict[str, Counter[str]]
-) -> Chosen | None:
+def product_of(job: Job) -> Product:
+    """Return what near-duplicates of a job's text are looked for in."""
+    return job.campaign_id, job.brief.product.sku
+
+
+def _passing(job: Job, samples: Sequence[Sample], reasons: Counter[str]) -> list[Chosen]:
+    passing: list[Chosen] = []
     for rank, sample in enumerate(samples):
         text = copy_checks.repair(sample.data.decode(), job.brief)
         checks = copy_checks.check(text, job.brief)
         wrong = [check.name for check in checks if not check.passed]
-        if not wrong and copy_checks.is_near_duplicate(text, taken):
-            wrong = ["near-duplicate"]
-        if not wrong:
-            return Chosen(job, text, sample, (*checks, Check(name="near-duplicate", passed=True)), rank)
-        reasons.setdefault(job.id, Counter()).update(wrong[:1])
+        if wrong:
+            reasons[wrong[0]] += 1
+        else:
+            passing.append(Chosen(job, text, sample, (*checks, Check(name=NEW, passed=True)), rank))
+    return passing
+
+
+def _first_new(candidates: Sequence[Chosen], taken: _Taken, reasons: Counter[str]) -> Chosen | None:
+    for one in candidates:
+        if not taken.holds(one):
+            taken.add(one)
+            return one
+        reasons[NEW] += 1
     return None
-
-
-def _product(job: Job) -> Product:
-    return job.campaign_id, job.brief.product.sku

@@ -2,9 +2,11 @@
 
 from core.database import Database
 from core.ledger.assets import Assets
+from core.ledger.audit import Audit
 from core.ledger.campaigns import Campaigns
 from core.ledger.jobs import Jobs
 from core.ledger.leases import Leases
+from core.ledger.progress import Progress
 from core.settings import Settings
 
 
@@ -18,6 +20,8 @@ class Ledger:
         self.jobs = Jobs(self.database)
         self.leases = Leases(self.database, settings.lease_seconds, settings.max_attempts)
         self.assets = Assets(self.database)
+        self.progress = Progress(self.database)
+        self.audit = Audit(self.database)
 
     def close(self) -> None:
         """Close every connection."""

@@ -79,6 +79,20 @@ class Assets:
                 found[campaign_id, sku].append(preview)
         return found
 
+    def held(self, candidates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return which of these (campaign id, fingerprint) exist already."""
+        wanted = sorted(set(candidates))
+        held: set[tuple[str, str]] = set()
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), PAGE_ROWS):
+                rows = connection.execute(
+                    select(assets.c.campaign_id, assets.c.fingerprint).where(
+                        tuple_(assets.c.campaign_id, assets.c.fingerprint).in_(wanted[start : start + PAGE_ROWS])
+                    )
+                )
+                held.update((row.campaign_id, row.fingerprint) for row in rows)
+        return held
+
     def measured_rates(self) -> dict[str, float]:
         """Return the mean device seconds of one asset, by bucket, over everything made so far."""
         with self._database.read() as connection:

@@ -1,0 +1,77 @@
+"""Write the reference pages that follow from the code: `python -m producer.reference` puts them into docs/reference."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from core.settings import Settings
+from schemas.campaigns import Campaign
+from schemas.channels import ChannelSpec, Severity, channels
+
+_FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+_OVER = {Severity.REJECTED: "rejected by the platform", Severity.CUT: "shown cut off"}
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every reference page by its file name."""
+    return {
+        "campaign.schema.json": _schema(),
+        "channels.md": "\n".join(_channels(channels().values())) + "\n",
+        "settings.md": "\n".join(_settings()) + "\n",
+    }
+
+
+def write(folder: Path) -> None:
+    """Write every reference page into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _schema() -> str:
+    """Return the JSON Schema of a campaign file, for editors that complete and check while one types."""
+    schema = Campaign.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["$defs"]["CopyDeliverable"]["properties"]["channel"]["enum"] = list(channels())
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _channels(specs: Iterable[ChannelSpec]) -> list[str]:
+    lines = [
+        "# Channels",
+        "",
+        "Written by `python -m producer.reference` from `schemas/data/channels.yaml`.",
+        "Characters are Unicode code points.",
+        "",
+        "| channel | what it is | characters | longer lines are | shape | checked on |",
+        "|---|---|---|---|---|---|",
+    ]
+    for spec in specs:
+        title = f"[{spec.title}]({spec.source})"
+        size = f"{spec.min_characters}-{spec.max_characters}"
+        lines.append(f"| `{spec.id}` | {title} | {size} | {_OVER[spec.severity]} | {spec.shape} | {spec.checked_on} |")
+    return lines
+
+
+def _settings() -> list[str]:
+    lines = [
+        "# Settings",
+        "",
+        "Written by `python -m producer.reference` from `core/settings.py`. Each is an environment variable, read",
+        "where a process starts; what is not set there is looked up in `factory.env` in the home folder.",
+        "",
+        "| variable | default | what it is |",
+        "|---|---|---|",
+    ]
+    for name, setting in Settings.model_fields.items():
+        default = setting.default.get_secret_value() if isinstance(setting.default, SecretStr) else setting.default
+        value = "(empty)" if default is None else f"`{default}`"
+        lines.append(f"| `FACTORY_{name.upper()}` | {value} | {setting.description} |")
+    return lines
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else _FOLDER)

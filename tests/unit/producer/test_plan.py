@@ -1,0 +1,193 @@
+from itertools import groupby, islice
+from pathlib import Path
+
+import pytest
+
+from core.errors import ImpossibleWorkError
+from producer import campaigns, plan
+from producer.campaigns import CampaignSource
+from schemas.jobs import Job, Style
+from schemas.rates import rates
+
+EXAMPLES = Path("examples")
+CAMPAIGN = """\
+name: spring
+brand: {name: Northbeam}
+products:
+  - {sku: NB-1, name: Ember}
+  - {sku: NB-2, name: Amber}
+audiences:
+  - {id: early, description: early birds}
+  - {id: late, description: night owls}
+locales: [en, en-GB]
+deliverables:
+  - {kind: copy, channel: email.subject, variants: 7}
+  - {kind: copy, channel: blog.summary, variants: 3}
+"""
+
+
+def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
+    path = folder / "campaign.yaml"
+    path.write_text(text)
+    return campaigns.read(path)
+
+
+@pytest.mark.parametrize(
+    ("example", "jobs", "by_channel", "batches"),
+    [
+        (
+            "northbeam",
+            108,
+            {"google_search.headline": 48, "meta.primary_text": 36, "email.subject": 24},
+            {"copy/starter/short": 5, "copy/starter/medium": 3},
+        ),
+        (
+            "feed",
+            60,
+            {"google_search.description": 24, "push.notification": 24, "product.description": 12},
+            {"copy/starter/medium": 3, "copy/starter/long": 1},
+        ),
+    ],
+)
+def test_the_examples_plan_to_the_numbers_they_name(
+    example: str, jobs: int, by_channel: dict[str, int], batches: dict[str, int]
+):
+    read = campaigns.read(EXAMPLES / example / "campaign.yaml")
+
+    planned = plan.plan(read, "starter", rates(), batch_size=16)
+
+    assert f"= {jobs} lines of copy" in read.path.read_text()
+    assert planned.jobs == len(list(plan.jobs(read, "starter"))) == jobs
+    assert planned.jobs_by_channel == by_channel
+    assert planned.batches_by_bucket == batches
+    assert planned.over_budget is None
+
+
+def test_a_plan_made_twice_is_the_same(tmp_path: Path):
+    first = list(plan.jobs(source(tmp_path), "starter"))
+
+    second = list(plan.jobs(source(tmp_path), "starter"))
+
+    assert second == first
+
+
+def test_every_job_keeps_the_contract_and_has_its_own_id_and_seed(tmp_path: Path):
+    jobs = list(plan.jobs(source(tmp_path), "starter"))
+
+    assert [Job.model_validate_json(job.model_dump_json()) for job in jobs] == jobs
+    assert [job.id[-6:] for job in jobs] == [f"{i:06d}" for i in range(80)]
+    assert len({job.seed for job in jobs}) == 80
+
+
+def test_jobs_of_one_product_and_audience_stand_together(tmp_path: Path):
+    jobs = plan.jobs(source(tmp_path), "starter")
+
+    runs = [pair for pair, _ in groupby(jobs, lambda job: (job.brief.product.sku, job.brief.audience.id))]
+
+    assert runs == [("NB-1", "early"), ("NB-1", "late"), ("NB-2", "early"), ("NB-2", "late")]
+
+
+def test_variants_walk_through_the_styles_and_long_ones_through_two(tmp_path: Path):
+    jobs = list(islice(plan.jobs(source(tmp_path), "starter"), 10))
+
+    styles = [job.brief.style for job in jobs]
+
+    assert styles[:7] == [*Style, Style.BENEFIT, Style.QUESTION]
+    assert styles[7:] == [Style.BENEFIT, Style.MOMENT, Style.BENEFIT]
+
+
+def test_a_bucket_names_kind_model_and_shape(tmp_path: Path):
+    jobs = plan.jobs(source(tmp_path), "HuggingFaceTB/SmolLM2")
+
+    assert {job.bucket for job in jobs} == {
+        "copy/HuggingFaceTB/SmolLM2/short",
+        "copy/HuggingFaceTB/SmolLM2/long",
+    }
+
+
+def test_a_seed_follows_from_the_brief_and_not_from_its_place(tmp_path: Path):
+    def seeds(text: str) -> dict[tuple[str, str, str, str, int], int]:
+        jobs = plan.jobs(source(tmp_path, text), "starter")
+        return {
+            (job.brief.product.sku, job.brief.audience.id, job.brief.locale, job.brief.channel, job.variant): job.seed
+            for job in jobs
+        }
+
+    before = seeds(CAMPAIGN)
+    fewer = seeds(CAMPAIGN.replace("  - {sku: NB-1, name: Ember}\n", "").replace("variants: 7", "variants: 2"))
+    other = seeds(CAMPAIGN + "seed: 1\n")
+
+    assert fewer.items() < before.items()
+    assert set(other.values()).isdisjoint(before.values())
+
+
+def test_seconds_and_money_follow_from_the_rates(tmp_path: Path):
+    measured = rates({"copy/starter/short": 0.25, "copy/starter/long": 2.0})
+
+    planned = plan.plan(source(tmp_path), "starter", measured, 16, workers=2, price_per_device_hour=3600.0)
+
+    assert planned.device_seconds == 56 * 0.25 + 24 * 2.0 == 62.0
+    assert planned.wall_seconds == 31.0
+    assert planned.cost == 62.0
+    assert planned.is_measured
+
+
+def test_workers_beyond_the_batches_do_not_help(tmp_path: Path):
+    planned = plan.plan(source(tmp_path), "starter", rates({}), 1000, workers=10)
+
+    assert planned.batches_by_bucket == {"copy/starter/short": 1, "copy/starter/long": 1}
+    assert planned.device_seconds is not None
+    assert planned.wall_seconds == planned.device_seconds / 2
+
+
+def test_of_a_model_that_nobody_measured_no_seconds_are_told(tmp_path: Path):
+    planned = plan.plan(source(tmp_path), "./my-model", rates(), 16, price_per_device_hour=1.0)
+
+    assert planned.jobs == 80
+    assert (planned.device_seconds, planned.wall_seconds, planned.cost) == (None, None, None)
+    assert not planned.is_measured
+
+
+def test_a_budget_smaller_than_the_campaign_is_told_with_its_line(tmp_path: Path):
+    read = source(tmp_path, CAMPAIGN + "budget: {jobs: 79}\n")
+
+    planned = plan.plan(read, "starter", rates(), 16)
+
+    assert planned.jobs_in_budget == 79
+    assert planned.over_budget == (
+        f"{read.path}:13:16: budget.jobs: the campaign makes 80 jobs and may make 79; "
+        "raise the budget, or ask for fewer variants"
+    )
+
+
+def test_a_budget_of_device_seconds_says_where_it_will_stop(tmp_path: Path):
+    read = source(tmp_path, CAMPAIGN + "budget: {device_seconds: 20}\n")
+
+    planned = plan.plan(read, "starter", rates({"copy/starter/short": 1.0, "copy/starter/long": 1.0}), 16)
+
+    assert planned.jobs_in_budget == 20
+    assert planned.over_budget is None
+
+
+def test_a_language_that_the_model_does_not_write_is_refused_with_its_line(tmp_path: Path):
+    read = source(tmp_path, CAMPAIGN.replace("[en, en-GB]", "[en, de, fr-CA]"))
+
+    with pytest.raises(ImpossibleWorkError) as caught:
+        plan.plan(read, "starter", rates(), 16)
+
+    assert str(caught.value).splitlines() == [
+        f"{read.path}:9:15: locales[1]: the model 'starter' does not write 'de'; name another copy model",
+        f"{read.path}:9:19: locales[2]: the model 'starter' does not write 'fr-CA'; name another copy model",
+    ]
+    assert plan.plan(read, "./my-model", rates(), 16).jobs == 120
+
+
+def test_more_jobs_than_ids_have_digits_are_refused(tmp_path: Path):
+    (tmp_path / "p.jsonl").write_text("".join(f'{{"sku": "{i}", "name": "x"}}\n' for i in range(10_001)))
+    text = CAMPAIGN.partition("products:")[0] + "products: {file: p.jsonl}\naudiences:\n"
+    text += "  - {id: a, description: x}\n  - {id: b, description: y}\n"
+    text += "deliverables:\n  - {kind: copy, channel: email.subject, variants: 50}\n"
+    read = source(tmp_path, text)
+
+    with pytest.raises(ImpossibleWorkError, match=r"campaign\.yaml:8:3: deliverables: the campaign makes 1000100 jobs"):
+        plan.plan(read, "starter", rates(), 16)

@@ -23,7 +23,7 @@ class Database:
             self.url = make_url(url)
             self.is_sqlite = self.url.get_backend_name() == "sqlite"
             self.engine = self._connect_sqlite() if self.is_sqlite else self._connect_server(pool_size)
-        except (ArgumentError, NoSuchModuleError) as error:
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise SettingsError(
                 f"FACTORY_LEDGER_URL: {error}; write sqlite:////folder/ledger.db or postgresql+psycopg://user@host/name"
             ) from error
@@ -100,4 +100,6 @@ def _translated(database: Database) -> Iterator[None]:
         # A server that goes away in the middle of a statement shows as a plain error of the connection.
         if error.connection_invalidated:
             raise LedgerError(f"the ledger at {database.url!r} closed the connection: {error.orig}") from error
+        if "is not a database" in str(error.orig):
+            raise SettingsError(f"FACTORY_LEDGER_URL: {database.url.database} is no ledger: {error.orig}") from error
         raise

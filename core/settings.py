@@ -13,7 +13,7 @@ from core.errors import SettingsError
 class Settings(BaseSettings):
     """How this factory runs. Every default works on one machine with the embedded servers."""
 
-    model_config = SettingsConfigDict(env_prefix="FACTORY_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="FACTORY_", frozen=True, extra="ignore", env_parse_none_str="")
 
     home: Annotated[Path, Field(description="Folder of all data, logs and caches of the embedded stack.")] = Path(
         ".factory"
@@ -85,9 +85,8 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """Return the environment for a child process that shall run with these settings, secrets included."""
-        values = self.model_dump(exclude_none=True)
         plain = {
-            key: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-            for key, value in values.items()
+            key: value.get_secret_value() if isinstance(value, SecretStr) else "" if value is None else str(value)
+            for key, value in self.model_dump().items()
         }
         return dict(os.environ) | {f"FACTORY_{key.upper()}": value for key, value in plain.items()}

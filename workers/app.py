@@ -31,7 +31,7 @@ app = make_app(settings)
 app.conf.update(worker_pool="threads", worker_concurrency=3)
 
 stopping = threading.Event()
-_once = threading.Lock()
+_opening, _starting = threading.Lock(), threading.Lock()
 
 
 @cache
@@ -41,7 +41,7 @@ def _open_ledger() -> Ledger:
 
 def open_ledger() -> Ledger:
     """Return the ledger of this process, opened by the first call."""
-    with _once:
+    with _opening:
         return _open_ledger()
 
 
@@ -49,13 +49,13 @@ def open_ledger() -> Ledger:
 def _start_generator(nodename: str) -> "Generator":
     from workers.generate import Generator  # noqa: PLC0415 - loads torch
 
-    return Generator(settings, app, nodename, stopping)
+    return Generator(settings, app, open_ledger(), nodename, stopping)
 
 
 @app.task(name=GENERATE, bind=True)
 def generate(self: Any, kind: str) -> None:
     """Answer a ticket: there is work of this kind."""
-    with _once:
+    with _starting:
         generator = _start_generator(self.request.hostname)
     generator.serve(Kind(kind))
 

@@ -45,7 +45,7 @@ class Engine:
         self._turn = threading.Lock()
         self._models: dict[str, Model] = {}
         self._limits: dict[str, int] = {}
-        # When the device began what it is doing now (monotonic seconds); None while it is idle.
+        # When the device began its batch (monotonic seconds); None while it is idle or loads a model.
         self.busy_since: float | None = None
         self.busy_seconds = 0.0
         self.device = device_name(settings.device)
@@ -61,7 +61,10 @@ class Engine:
         """Return the loaded model of a bucket; the first call loads it."""
         name = Bucket.parse(bucket).model
         if name not in self._models:
+            # A large model may load for longer than a batch may take.
+            self.busy_since = None
             self._models[name] = self._load(Bucket.parse(bucket).kind, name)
+            self.busy_since = time.monotonic()
         return self._models[name]
 
     @contextmanager
@@ -85,7 +88,10 @@ class Engine:
         failure: Failure | None = None
         made: list[list[Sample]] = []
         try:
-            made = self.model_of(bucket).generate(jobs, attempt)
+            model = self.model_of(bucket)
+            # The first batch does not pay for loading.
+            started = time.monotonic()
+            made = model.generate(jobs, attempt)
         except Exception as error:  # noqa: BLE001 - whatever a model raises, its job is found and named
             failure = _failure(jobs[0], error)
         # Here the error and the frames it held are gone, and with them the tensors that filled the device.

@@ -63,12 +63,14 @@ class StoppingError(Exception):
 class Generator:
     """Serves tickets on one device."""
 
-    def __init__(self, settings: Settings, app: Celery, nodename: str, stopping: threading.Event) -> None:
+    def __init__(
+        self, settings: Settings, app: Celery, ledger: Ledger, nodename: str, stopping: threading.Event
+    ) -> None:
         self._settings = settings
         self._app = app
         self._worker = worker_id(nodename)
         self._stopping = stopping
-        self._ledger = Ledger(settings)
+        self._ledger = ledger
         self._storage = Storage(settings)
         self._engine = Engine(settings, self._ledger.leases, self._storage)
         self._chooser = Chooser(self._ledger.assets)

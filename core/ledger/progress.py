@@ -66,9 +66,13 @@ class Progress:
                 seconds[channel] = seconds.get(channel, 0.0) + spent
         return [ChannelCounts(channel, states[channel], seconds[channel]) for channel in sorted(states)]
 
-    def made_since(self, campaign_id: str, since: float) -> int:
-        """Return how many assets of a campaign were recorded since then (seconds since 1970)."""
-        query = select(func.count()).where(assets.c.campaign_id == campaign_id, assets.c.created_at >= since)
+    def settled_since(self, campaign_id: str, since: float) -> int:
+        """Return how many jobs of a campaign came to their end, done or failed, since then (seconds since 1970)."""
+        query = select(func.count()).where(
+            jobs.c.campaign_id == campaign_id,
+            jobs.c.state.in_((JobState.DONE, JobState.FAILED)),
+            jobs.c.finished_at >= since,
+        )
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 

@@ -105,6 +105,7 @@ class SeaweedFS(Server):
             *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.config={self.folder / 's3.json'}"),
             # Every bucket takes some volumes, and every test has a bucket.
             *("-volume.max=1000", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+            "-s3.autoCreateBucket=false",
             *(f"-{name}.port={port}" for name, port in {"s3": self.port, **self._ports}.items()),
             *(f"-{name}.port.grpc={port}" for name, port in self._grpc.items()),
         ]

@@ -1,0 +1,59 @@
+"""The doctor: looks at everything the factory stands on and says what is wrong and how to mend it.
+
+Checks run side by side and know nothing of each other: one that fails, hangs or breaks hides no other.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from core.errors import FactoryError
+from core.settings import Settings
+from deploy import embedded as records
+from deploy.checks import machine, servers, workers
+from deploy.findings import Finding, fail
+from deploy.home import Home
+
+Check = Callable[[Settings], Finding | list[Finding]]
+# In the order of their findings: what others need comes first.
+CHECKS: dict[str, Check] = {
+    "python": machine.python,
+    "modules": machine.modules,
+    "server binaries": machine.servers,
+    "disk": machine.disk,
+    "processor and memory": machine.processor,
+    "ports": machine.ports,
+    "stack": workers.processes,
+    "broker": servers.broker,
+    "ledger": servers.ledger,
+    "storage": servers.storage,
+    "clock": servers.clock,
+    "workers": workers.ping,
+    "model: copy": workers.model,
+    "device": workers.device,
+}
+# What only the embedded stack installs; that it is missing is told by `modules`.
+NEED_PSUTIL = {"processor and memory", "ports", "stack"}
+
+
+def check(settings: Settings) -> list[Finding]:
+    """Return what was found, in the same order every time. Changes nothing but a probe object that it removes."""
+    home = Home.of(settings)
+    record = records.read(home.env_file)
+    settings = (record.fill(settings) if record else settings).model_copy(update={"home": home.root})
+    blind = NEED_PSUTIL if importlib.util.find_spec("psutil") is None else set()
+    names = [name for name in CHECKS if name not in blind]
+    with ThreadPoolExecutor(len(names)) as pool:
+        # The slow ones begin first.
+        asked = {name: pool.submit(_examine, name, CHECKS[name], settings) for name in reversed(names)}
+        return [finding for name in names for finding in asked[name].result()]
+
+
+def _examine(name: str, one: Check, settings: Settings) -> list[Finding]:
+    try:
+        found = one(settings)
+    except FactoryError as error:
+        return [fail(name, str(error), "")]
+    except Exception as error:  # noqa: BLE001 - a check that breaks is itself a finding
+        return [fail(name, f"the check itself broke: {type(error).__name__}: {error}", "report this")]
+    return found if isinstance(found, list) else [found]

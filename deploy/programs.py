@@ -1,0 +1,115 @@
+"""Every process of the stack: its command, its place in the order, and the supervisor's configuration made of them."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.broker import HOUSEKEEPING_QUEUE, queue_of
+from core.settings import Settings
+from deploy import servers
+from deploy.embedded import Embedded
+from deploy.home import Home
+from deploy.ports import LOOPBACK
+from schemas.campaigns import Kind
+
+# For the batch in hand when a worker is asked to stop; after that it is killed, and its lease brings the jobs back.
+WORKER_STOP_SECONDS = 120
+# The store closes its doors at once, but waits 15 s for a connection to itself; what it acknowledged is written.
+STORE_STOP_SECONDS = 2
+SERVER_STOP_SECONDS = 20
+# Long enough to tell a broken start from a good one: Python needs a second to import the worker.
+WORKER_START_SECONDS = 2
+# The supervisor waits one second longer after each failed start, so a full disk or a taken port is no busy loop.
+START_ATTEMPTS = 1000
+SERVERS = ("valkey", "seaweedfs")
+WORKERS = ("copy", "housekeeping", "beat", "flower")
+LOG_MEGABYTES = 10
+LOG_FILES = 3
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process under supervision."""
+
+    name: str
+    command: tuple[str, ...]
+    start_seconds: int = WORKER_START_SECONDS
+    stop_seconds: int = WORKER_STOP_SECONDS
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program]:
+    """Return the processes in the order of their start: servers, then workers."""
+    found = []
+    if embedded.broker:
+        command = servers.valkey_command(home)
+        found.append(Program("valkey", command, start_seconds=1, stop_seconds=SERVER_STOP_SECONDS))
+    if embedded.store:
+        command = servers.store_command(home, embedded.store)
+        found.append(Program("seaweedfs", command, start_seconds=1, stop_seconds=STORE_STOP_SECONDS))
+    celery = (sys.executable, "-m", "celery", "-A", "workers.app")
+    worker = (*celery, "worker", "--without-gossip", "--without-mingle", "-E", "-l", settings.log_level)
+    found += [
+        Program("copy", (*worker, "-n", "copy@%h", "-Q", queue_of(Kind.COPY), "--pool=threads", "-c", "3")),
+        Program("housekeeping", (*worker, "-n", "housekeeping@%h", "-Q", HOUSEKEEPING_QUEUE, "--pool=solo")),
+        Program("beat", (*celery, "beat", "-l", settings.log_level, "-s", str(home.data / "beat-schedule"))),
+        Program(
+            "flower",
+            (*celery, "flower", f"--address={LOOPBACK}", f"--port={embedded.flower_port}"),
+            # Only this machine reaches it, and its pages need the API that they show.
+            environment=(("FLOWER_UNAUTHENTICATED_API", "true"),),
+        ),
+    ]
+    return found
+
+
+def supervisor_config(home: Home, ordered: Sequence[Program]) -> str:
+    """Return the configuration of supervisord. It holds no secrets: settings reach the processes as environment.
+
+    Nothing starts by itself: a worker starts when the servers answer, which supervisord cannot know.
+    """
+    head = f"""\
+[supervisord]
+logfile={home.logs / "supervisor.log"}
+logfile_maxbytes={LOG_MEGABYTES}MB
+logfile_backups={LOG_FILES}
+pidfile={home.run / "supervisor.pid"}
+childlogdir={home.logs}
+directory={home.run}
+umask=077
+nocleanup=true
+
+[unix_http_server]
+file={home.socket}
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+    return "\n".join([head, *(_section(home, place, program) for place, program in enumerate(ordered, 1))])
+
+
+def _section(home: Home, place: int, program: Program) -> str:
+    environment = ",".join(f'{key}="{value}"' for key, value in program.environment)
+    # A percent sign begins a substitution in this file.
+    command = shlex.join(program.command).replace("%", "%%")
+    return f"""\
+[program:{program.name}]
+command={command}
+directory={home.run}
+environment={environment}
+priority={place}
+autostart=false
+autorestart=true
+startsecs={program.start_seconds}
+startretries={START_ATTEMPTS}
+stopsignal=TERM
+stopwaitsecs={program.stop_seconds}
+stopasgroup=false
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={home.logs / program.name}.log
+stdout_logfile_maxbytes={LOG_MEGABYTES}MB
+stdout_logfile_backups={LOG_FILES}
+"""

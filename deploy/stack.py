@@ -1,0 +1,131 @@
+"""The embedded stack of one machine: up, down, status.
+
+All three may be called at any time and in whatever state a crash left the home folder.
+"""
+
+from dataclasses import dataclass
+
+from core.settings import Settings
+from deploy import embedded as records
+from deploy import processes
+from deploy.embedded import Embedded
+from deploy.home import Home
+from deploy.ports import LOOPBACK, choosing, is_free
+from deploy.programs import WORKERS
+from deploy.sequence import PATIENCE_SECONDS, STOP_SECONDS, Report, Start, stop_leftovers, stop_supervised
+from deploy.servers import remove_sockets
+from deploy.supervision import ProcessStatus, State, Supervisor
+from deploy.waiting import exclusive, wait_until
+
+ANOTHER = "another `factory up` or `factory down`"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack: the settings that lead to it, and its processes."""
+
+    settings: Settings
+    processes: tuple[ProcessStatus, ...]
+
+    @property
+    def flower_url(self) -> str:
+        """Return where Flower shows the workers."""
+        return f"http://{LOOPBACK}:{self.settings.flower_port}"
+
+
+def up(settings: Settings, report: Report) -> Stack:
+    """Start what does not run; return when the servers answer and the workers run. A stack that is up stays as it is.
+
+    What a killed stack left over is stopped first.
+    """
+    home = Home.of(settings)
+    home.create()
+    with exclusive(home.lock, STOP_SECONDS, ANOTHER):
+        embedded = records.read(home.env_file)
+        if embedded is None or Supervisor(home).pid is None:
+            stop_leftovers(home, report)
+            start, started = _start_anew(home, settings, embedded, report)
+        else:
+            start = Start(home, _settled(home, settings, embedded), embedded, report)
+            started = start.start_servers() + start.start_workers()
+            _report_changes(start)
+        if not started:
+            report(f"the stack in {home.root} is already up")
+        return Stack(start.settings, tuple(Supervisor(home).processes()))
+
+
+def down(settings: Settings, report: Report) -> None:
+    """Stop everything of this home: workers after the batch in hand, servers last. Twice is no error."""
+    home = Home.of(settings)
+    if not home.run.is_dir():
+        report(f"nothing runs in {home.root}")
+        return
+    with exclusive(home.lock, STOP_SECONDS, ANOTHER):
+        stopped = stop_supervised(home, report) + stop_leftovers(home, report)
+        for name in ("supervisor.sock", "supervisor.pid"):
+            (home.run / name).unlink(missing_ok=True)
+        embedded = records.read(home.env_file)
+        if embedded and embedded.store:
+            remove_sockets(embedded.store)
+        report(f"the stack in {home.root} is down" if stopped else f"nothing runs in {home.root}")
+
+
+def status(settings: Settings) -> list[ProcessStatus]:
+    """Return every process of the stack in the order of their start, also those that do not run."""
+    home = Home.of(settings)
+    supervised = Supervisor(home).processes()
+    if supervised:
+        return supervised
+    left = {one.name: one for one in processes.of_home(home)}
+    embedded = records.read(home.env_file)
+    servers = [name for name in ("valkey", "seaweedfs") if embedded and name in embedded.ports]
+    return [
+        ProcessStatus(name, State.LEFT_OVER, left[name].pid, left[name].uptime_seconds)
+        if name in left
+        else ProcessStatus(name, State.STOPPED)
+        for name in (*servers, *WORKERS)
+    ]
+
+
+def _start_anew(home: Home, settings: Settings, former: Embedded | None, report: Report) -> tuple[Start, list[str]]:
+    """Choose ports and start everything; a server that does not come up takes the supervisor with it."""
+    if former:
+        settings = former.forget(settings)
+    with choosing():
+        if former:
+            # A process that was just killed holds its ports for a moment longer than anybody can see it.
+            wait_until(lambda: all(map(is_free, former.all_ports)), PATIENCE_SECONDS)
+        embedded = Embedded.choose(settings, former, processes.ports_of_others(home))
+        before = former.ports if former else records.default_ports()
+        for name, port in embedded.ports.items():
+            if before.get(name, port) != port:
+                report(f"port {before[name]} is held by {processes.holder_words(before[name])}: {name} takes {port}")
+        records.write(home.env_file, embedded)
+        start = Start(home, _settled(home, settings, embedded), embedded, report)
+        start.launch()
+    try:
+        started = start.start_servers()
+    except BaseException:
+        stop_supervised(home, report)
+        raise
+    return start, started + start.start_workers()
+
+
+def _settled(home: Home, settings: Settings, embedded: Embedded) -> Settings:
+    # Processes of the stack have another working directory, so the home must not be relative.
+    return embedded.fill(settings).model_copy(update={"home": home.root})
+
+
+def _report_changes(start: Start) -> None:
+    """Say which settings the running processes do not have yet."""
+    for one in processes.of_home(start.home):
+        if one.name == processes.SUPERVISOR:
+            theirs, ours = one.process.environ(), start.settings.environment()
+            ignored = {processes.MARK, processes.PORTS, "FACTORY_HOME"}
+            changed = sorted(
+                key
+                for key in theirs.keys() | ours.keys()
+                if key.startswith("FACTORY_") and key not in ignored and theirs.get(key) != ours.get(key)
+            )
+            if changed:
+                start.report(f"{', '.join(changed)} changed: `factory down`, then `factory up` takes that over")

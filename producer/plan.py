@@ -9,7 +9,7 @@ from core.errors import ImpossibleWorkError, Problem
 from producer.campaigns import CampaignSource
 from producer.documents import Loc
 from producer.problems import field_of
-from schemas.base import Frozen
+from schemas.frozen import Frozen
 from schemas.campaigns import Audience, CopyDeliverable, Kind, Product
 from schemas.channels import ChannelSpec, Shape, channels
 from schemas.jobs import Brief, Job, Style

@@ -2,7 +2,7 @@
 
 from pydantic import JsonValue
 
-from schemas.base import Frozen
+from schemas.frozen import Frozen
 from schemas.jobs import Job
 
 

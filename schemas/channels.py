@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 from ruamel.yaml import YAML
 
-from schemas.base import Frozen
+from schemas.frozen import Frozen
 from schemas.campaigns import Kind
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.base import Frozen
+from schemas.frozen import Frozen
 from schemas.campaigns import Audience, Brand, Kind, Priority, Product
 
 

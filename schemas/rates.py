@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from ruamel.yaml import YAML
 
-from schemas.base import Frozen
+from schemas.frozen import Frozen
+from schemas.buckets import reference_and_adapter
 from schemas.channels import Shape
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -58,7 +59,9 @@ class Rates(Frozen):
         return known is None or any(fnmatchcase(locale, pattern) for pattern in known.locales)
 
     def _model(self, name: str) -> KnownModel | None:
-        return next((model for model in self.models if model.name == name), None)
+        # An adapter changes no language, and little of the speed.
+        reference, _ = reference_and_adapter(name)
+        return next((model for known in (name, reference) for model in self.models if model.name == known), None)
 
     def _rate(self, bucket: str, device: str) -> Rate | None:
         # A model's name may have slashes in it: the kind is before the first, the shape after the last.

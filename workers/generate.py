@@ -17,7 +17,7 @@ from celery import Celery
 from core.broker import ring
 from core.errors import BrokerError, SettingsError, TransientError
 from core.ledger import Ledger
-from core.ledger.leases import Failure, Lease, Settled
+from core.ledger.leases import Failure, Lease, Pick, Settled
 from core.settings import Settings
 from core.storage import Storage
 from schemas.assets import Asset
@@ -83,18 +83,20 @@ class Generator:
         """Answer a ticket: work until nothing of the kind waits, or until other tickets shall have their turn."""
         ends_at = time.monotonic() + self._settings.slice_seconds
         try:
-            while bucket := self._patiently(lambda: self._ledger.leases.pick([kind])):
+            while pick := self._patiently(lambda: self._ledger.leases.pick([kind])):
                 self._end_if_stopping()
-                self._serve_bucket(kind, bucket)
+                self._serve_bucket(kind, pick)
                 if time.monotonic() > ends_at and self._passed_on(kind):
                     return
         except StoppingError:
             return
 
-    def _serve_bucket(self, kind: Kind, bucket: str) -> None:
+    def _serve_bucket(self, kind: Kind, pick: Pick) -> None:
+        """Stay with a warm bucket for a while, unless something more urgent waits."""
         cools_at = time.monotonic() + WARM_SECONDS
-        while self._run_batch(bucket) and time.monotonic() < cools_at:
-            if self._patiently(lambda: self._ledger.leases.pick([kind])) != bucket:
+        while self._run_batch(pick.bucket) and time.monotonic() < cools_at:
+            following = self._patiently(lambda: self._ledger.leases.pick([kind]))
+            if following is None or following.urgency < pick.urgency:
                 return
 
     def _passed_on(self, kind: Kind) -> bool:

@@ -105,15 +105,21 @@ class Jobs:
             record(connection, actor, "edit", job_id, row.brief)
 
     def retry(self, job_ids: Sequence[str], actor: str) -> int:
-        """Let failed jobs wait again, with all their attempts; return how many. Others stay as they are."""
+        """Let failed jobs wait again, with all their attempts; return how many. Others stay as they are.
+
+        Raises StateError for jobs of a cancelled campaign: nobody would serve them.
+        """
         if not job_ids:
             return 0
         with self._database.write() as connection:
             rows = connection.execute(
-                select(jobs.c.id, jobs.c.campaign_id, jobs.c.bucket, jobs.c.position).where(
-                    jobs.c.id.in_(job_ids), jobs.c.state == JobState.FAILED
-                )
+                select(jobs.c.id, jobs.c.campaign_id, jobs.c.bucket, jobs.c.position, campaigns.c.state)
+                .join(campaigns, campaigns.c.id == jobs.c.campaign_id)
+                .where(jobs.c.id.in_(job_ids), jobs.c.state == JobState.FAILED)
             ).all()
+            dropped = next((row.campaign_id for row in rows if row.state == CampaignState.CANCELLED), None)
+            if dropped:
+                raise StateError(f"campaign {dropped} is cancelled: its jobs cannot be tried again, submit a new one")
             for row in rows:
                 position = row.position - BEHIND if row.bucket.endswith(ALONE) else row.position
                 connection.execute(

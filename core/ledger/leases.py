@@ -5,13 +5,13 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, select, update
 
 from core.database import Database
 from core.ledger.assets import asset_row
 from core.ledger.campaigns import CampaignState, close_settled
+from core.ledger.turns import class_of, in_order_of_service
 from core.tables import assets, batch_limits, campaigns, failures, jobs
 from schemas.assets import Asset
 from schemas.campaigns import Kind
@@ -23,10 +23,16 @@ ALONE = "!alone"
 BEHIND = 1_000_000_000
 LOSSES_UNTIL_ALONE = 2
 LOSSES_ALONE_UNTIL_DEAD = 3
-# A campaign that waited this long goes first whatever its class, so that background work is slow but never starved.
-STARVED_SECONDS = 300.0
 BACKOFF_SECONDS = 0.5
 BACKOFF_LIMIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The bucket to serve next, and its class: 0 is the most urgent."""
+
+    bucket: str
+    urgency: int
 
 
 @dataclass(frozen=True)
@@ -76,11 +82,11 @@ class Leases:
         self.lease_seconds = lease_seconds
         self._max_attempts = max_attempts
 
-    def pick(self, kinds: Sequence[Kind]) -> str | None:
+    def pick(self, kinds: Sequence[Kind]) -> Pick | None:
         """Return the bucket to serve next: best class, then the campaign served longest ago, then its oldest job."""
         now = time.time()
         with self._database.read() as connection:
-            for campaign in _in_order_of_service(connection, now):
+            for campaign in in_order_of_service(connection, now):
                 bucket = connection.execute(
                     select(jobs.c.bucket)
                     .where(
@@ -93,7 +99,7 @@ class Leases:
                     .limit(1)
                 ).scalar()
                 if bucket is not None:
-                    return str(bucket)
+                    return Pick(bucket, class_of(campaign, now))
         return None
 
     def claim(self, bucket: str, limit: int, worker: str) -> Lease | None:
@@ -123,7 +129,7 @@ class Leases:
 
     def _choose(self, connection: Connection, bucket: str, limit: int, now: float) -> list[str]:
         queues: dict[int, list[list[str]]] = {}
-        for campaign in _in_order_of_service(connection, now)[:limit]:
+        for campaign in in_order_of_service(connection, now)[:limit]:
             query = (
                 select(jobs.c.id)
                 .where(
@@ -137,7 +143,7 @@ class Leases:
             )
             if not self._database.is_sqlite:
                 query = query.with_for_update(skip_locked=True)
-            queues.setdefault(_class_of(campaign, now), []).append(list(connection.execute(query).scalars()))
+            queues.setdefault(class_of(campaign, now), []).append(list(connection.execute(query).scalars()))
         chosen: list[str] = []
         for _, equals in sorted(queues.items()):
             in_turn = chain.from_iterable(zip_longest(*equals))
@@ -377,21 +383,3 @@ def job_of(row: Row[tuple[object, ...]]) -> Job:
 
 def _is_under(lease: Lease) -> ColumnElement[bool]:
     return and_(jobs.c.lease_token == lease.token, jobs.c.state == JobState.LEASED)
-
-
-def _in_order_of_service(connection: Connection, now: float) -> list[Row[Any, Any, Any, Any]]:
-    rows = connection.execute(
-        select(campaigns.c.id, campaigns.c.priority, campaigns.c.served_at, campaigns.c.created_at).where(
-            campaigns.c.state == CampaignState.ACTIVE,
-            or_(
-                campaigns.c.budget_device_seconds.is_(None),
-                campaigns.c.spent_device_seconds < campaigns.c.budget_device_seconds,
-            ),
-        )
-    ).all()
-    return sorted(rows, key=lambda row: (_class_of(row, now), row.served_at, row.created_at, row.id))
-
-
-def _class_of(row: Row[Any, Any, Any, Any], now: float) -> int:
-    waited = now - max(row.served_at, row.created_at)
-    return 0 if waited >= STARVED_SECONDS else row.priority

@@ -140,9 +140,9 @@ def test_the_campaign_served_longest_ago_decides_the_next_bucket(ledger: Ledger)
 
     picked = []
     for _ in range(4):
-        bucket = ledger.leases.pick([Kind.COPY])
-        picked.append(bucket)
-        claim(ledger, limit=2, bucket=bucket)
+        pick = ledger.leases.pick([Kind.COPY])
+        picked.append(pick.bucket)
+        claim(ledger, limit=2, bucket=pick.bucket)
 
     assert picked == ["copy/starter/short", "copy/starter/long"] * 2
 
@@ -329,6 +329,16 @@ def test_a_dead_letter_is_edited_and_retried(ledger: Ledger):
     assert retried == 1
     assert again.jobs[0].brief.product.description == "Dark"
     assert ledger.campaigns.status("c1").state == CampaignState.ACTIVE
+
+
+def test_a_dead_letter_of_a_cancelled_campaign_is_not_retried(ledger: Ledger):
+    submit(ledger, "c1", 2)
+    lease = claim(ledger, 1)
+    ledger.leases.finish(lease, (), [Failure(lease.jobs[0].id, "rejected", "no line", is_permanent=True)])
+    ledger.campaigns.cancel("c1", "ann")
+
+    with pytest.raises(StateError, match="is cancelled"):
+        ledger.jobs.retry([lease.jobs[0].id], "ann")
 
 
 def test_a_single_job_is_cancelled_once(ledger: Ledger):

@@ -1,6 +1,5 @@
 """The engine with small fake models: a bad job, a device too small, a model that does not load."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -118,18 +117,3 @@ def test_device_time_is_shared_by_the_jobs_of_a_batch(ledger: Ledger, tmp_path: 
     assert len(shares) == 1
     assert sum(result.device_seconds for result in results) <= engine.busy_seconds
     assert engine.busy_since is None
-
-
-def test_a_model_is_fetched_from_the_bucket_once(storage: Storage, settings: Settings):
-    ledger = Ledger(settings)
-    storage.put("models/mine/config.json", b"{}", "application/json")
-    engine = Engine(settings, ledger.leases, storage)
-
-    folder = Path(engine._local(f"s3://{storage.bucket}/models/mine"))
-    storage.delete("models/mine/config.json")
-    storage.put("models/mine/other.json", b"[]", "application/json")
-    engine._local(f"s3://{storage.bucket}/models/mine")
-
-    digest = hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()
-    assert digest == hashlib.sha256(b"{}").hexdigest()
-    ledger.close()

@@ -49,8 +49,8 @@ def write_batch(
     text: Callable[[Job], str] = text_of,
 ) -> bool:
     """Claim a batch, make its lines or fail its jobs; return False when nothing waits."""
-    bucket = ledger.leases.pick(list(Kind))
-    lease = ledger.leases.claim(bucket, limit, "writer@test#1") if bucket else None
+    pick = ledger.leases.pick(list(Kind))
+    lease = ledger.leases.claim(pick.bucket, limit, "writer@test#1") if pick else None
     if lease is None:
         return False
     chosen = [(_chosen(job, text(job)), 0.5) for job in lease.jobs if not failing(job)]

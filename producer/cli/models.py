@@ -1,0 +1,106 @@
+"""Commands about models: which there are, what they made and how fast, and training the house adapter."""
+
+import sys
+from collections import defaultdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.errors import UnknownIdError
+from producer.cli.doors import has_ledger, load_settings, opened_ledger
+from producer.cli.options import AsJson
+from producer.cli.render import duration, emit, say, show_table
+from producer.cli.stack import PASSES_ON, run_child
+from schemas.buckets import Bucket
+
+if TYPE_CHECKING:
+    from core.ledger.progress import MadeBy
+    from core.settings import Settings
+
+commands = typer.Typer(no_args_is_help=True, help="Which models there are, what they made and how fast.")
+
+
+@commands.command("list")
+def list_command(as_json: AsJson = False) -> None:
+    """List the models that are configured, known by name, or have made something."""
+    records = _records(load_settings())
+    if as_json:
+        for record in records:
+            emit(**record)
+        return
+    rows = [(r["model"], r["role"], " ".join(r["locales"]) or "any", r["assets"], _speed(r)) for r in records]
+    show_table(("model", "role", "writes", "lines made", "device time a line"), rows, numbers=("lines made",))
+
+
+@commands.command("show")
+def show_command(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name as `factory models list` has it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one model: languages, versions seen, and what each made."""
+    settings = load_settings()
+    record = next((record for record in _records(settings) if record["model"] == model), None)
+    if record is None:
+        raise UnknownIdError(f"there is no model '{model}': `factory models list` shows all")
+    if as_json:
+        emit(**record)
+        return
+    say(f"{record['model']}  {record['role']}".rstrip())
+    say(f"writes    {' '.join(record['locales']) or 'any language'}")
+    rows = [(v["version"], v["shape"], v["assets"], duration(v["seconds_each"])) for v in record["versions"]]
+    if rows:
+        show_table(("version", "lines of", "made", "device time a line"), rows, numbers=("made", "device time a line"))
+    else:
+        say("has made nothing here yet")
+
+
+@commands.command("train-house", context_settings=PASSES_ON)
+def train_house_command(context: typer.Context) -> None:
+    """Train the house adapter again from its seed lines; every argument goes to the training, --help too."""
+    run_child([sys.executable, "-m", "workers.models.house.train", *context.args])
+
+
+def _records(settings: "Settings") -> list[dict[str, Any]]:
+    """Return what is known about each model: the settings, the table of rates, and the ledger."""
+    from producer.submit import copy_model
+    from schemas.rates import rates
+
+    made = _made(settings)
+    known = {model.name: model.locales for model in rates().models}
+    serving = copy_model(settings)
+    records = []
+    for name in sorted({serving, *known, *made}, key=lambda name: (name != serving, name)):
+        versions = [_version(one) for one in made.get(name, [])]
+        records.append(
+            {
+                "model": name,
+                "role": "writes new campaigns" if name == serving else "",
+                "locales": known.get(name, ()),
+                "assets": sum(one.assets for one in made.get(name, [])),
+                "device_seconds": round(sum(one.device_seconds for one in made.get(name, [])), 3),
+                "versions": versions,
+            }
+        )
+    return records
+
+
+def _made(settings: "Settings") -> dict[str, "list[MadeBy]"]:
+    made: dict[str, list[MadeBy]] = defaultdict(list)
+    if has_ledger(settings):
+        with opened_ledger(settings) as ledger:
+            for one in ledger.progress.models():
+                made[Bucket.parse(one.bucket).model].append(one)
+    return made
+
+
+def _version(one: "MadeBy") -> dict[str, Any]:
+    return {
+        "version": one.model,
+        "shape": Bucket.parse(one.bucket).shape,
+        "assets": one.assets,
+        "seconds_each": round(one.device_seconds / one.assets, 4),
+    }
+
+
+def _speed(record: dict[str, Any]) -> str:
+    return duration(record["device_seconds"] / record["assets"]) if record["assets"] else ""

@@ -1,0 +1,60 @@
+"""What the demo shows: a campaign being made, the counts, the best lines, the proof, and where everything is."""
+
+import time
+from typing import TYPE_CHECKING
+
+from core.errors import StateError
+from producer.cli.doors import celery_app, open_storage, opened_ledger
+from producer.cli.render import count, duration, note, say
+from producer.cli.watch import follow, show_counts
+
+if TYPE_CHECKING:
+    from core.ledger import Ledger
+    from core.ledger.campaigns import CampaignStatus
+    from core.settings import Settings
+
+BEST_LINES = 5
+
+
+def run_demo(settings: "Settings", began: float) -> None:
+    """Submit the demo's campaign, watch it, and show what it made; raises StateError when the proof fails."""
+    from producer import campaigns
+    from producer.delivered import lines
+    from producer.demo import best_lines, write_campaign
+    from producer.export import export
+    from producer.exports.formats import Format
+    from producer.submit import submit
+    from producer.verify import verify
+
+    storage = open_storage(settings)
+    with opened_ledger(settings, may_create=True) as ledger:
+        file = write_campaign(settings, ledger)
+        submitted = submit(campaigns.read(file), settings, ledger, celery_app(settings))
+        say(f"{submitted.id}: {count(submitted.jobs, 'job')} of {file}")
+        last = follow(ledger, submitted.id, as_json=False)
+        if not last.status.done:
+            raise StateError(_why_nothing(ledger, last.status))
+        say("")
+        show_counts(last)
+        say("")
+        for line in best_lines(lines(ledger, storage, submitted.id, with_manifests=True), BEST_LINES):
+            say(f"  {line.text}")
+            say(f"      {line.brief.channel}, {line.brief.product.name}, for {line.brief.audience.id}")
+        folder = settings.home / "demo" / submitted.id
+        exported = export(ledger, storage, submitted.id, folder, Format.FILES, force=True)
+        verdict = verify(ledger, storage, submitted.id)
+    say("")
+    say(f"made      {count(exported.assets, 'line')}, {duration(time.monotonic() - began)} after the start")
+    if last.status.failed:
+        note(f"{count(last.status.failed, 'job')} failed: `factory dead-letters {submitted.id}` says why")
+    proof = "sound" if verdict.is_sound else "NOT SOUND"
+    say(f"checked   {verdict.assets} assets in {verdict.objects} objects: {proof}")
+    say(f"lines     {exported.path}")
+    if not verdict.is_sound:
+        raise StateError(f"the ledger and S3 disagree: `factory verify {submitted.id}` says where")
+
+
+def _why_nothing(ledger: "Ledger", status: "CampaignStatus") -> str:
+    letters = ledger.jobs.dead_letters(status.id, limit=1)
+    why = f"the first dead letter says: {letters[0].error}" if letters else f"it is {status.state}"
+    return f"campaign {status.id} has made nothing; {why}"

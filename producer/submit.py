@@ -1,0 +1,72 @@
+"""Record a campaign and its jobs, then ring the workers: a job that was rung for is always in the ledger."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from celery import Celery
+
+from core.broker import ring
+from core.errors import BrokerError, ImpossibleWorkError, SettingsError
+from core.ledger import Ledger
+from core.ledger.campaigns import CampaignState
+from core.settings import Settings
+from producer import plan
+from producer.campaigns import CampaignSource
+from schemas.buckets import model_name
+from schemas.campaigns import Kind
+from schemas.rates import Rates, rates
+
+# The column that holds a bucket has 200 characters, and a job that is run alone gets a mark behind its bucket.
+MOST_MODEL_CHARACTERS = 180
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What a submit did. A campaign that was there already is left as it is; without tickets the sweep rings later."""
+
+    id: str
+    is_new: bool
+    jobs: int
+    tickets_rung: bool
+
+
+def copy_model(settings: Settings) -> str:
+    """Return the name of the model that writes new campaigns; raises SettingsError when it is too long to record."""
+    name = model_name(settings.copy_model, settings.copy_adapter)
+    if len(name) > MOST_MODEL_CHARACTERS:
+        raise SettingsError(
+            f"FACTORY_COPY_MODEL and FACTORY_COPY_ADAPTER have {len(name)} characters together; "
+            f"{MOST_MODEL_CHARACTERS} fit: use a shorter path"
+        )
+    return name
+
+
+def submit(source: CampaignSource, settings: Settings, ledger: Ledger, app: Celery) -> Submitted:
+    """Submit a campaign; the same campaign twice is one. Raises ImpossibleWorkError for what must not be begun.
+
+    A broker that is away is no error: the jobs are safe in the ledger, and the sweep rings when the broker is back.
+    """
+    model = copy_model(settings)
+    planned = plan.plan(source, model, _known_rates(ledger), settings.batch_size)
+    if planned.over_budget:
+        raise ImpossibleWorkError(planned.over_budget)
+    is_new = ledger.campaigns.submit(source.id, source.campaign, plan.jobs(source, model))
+    status = ledger.campaigns.status(source.id)
+    rung = True
+    if status.state == CampaignState.ACTIVE and status.waiting:
+        rung = ring_for(app, status.waiting, settings.batch_size)
+    return Submitted(source.id, is_new, status.submitted_jobs, rung)
+
+
+def ring_for(app: Celery, waiting_jobs: int, batch_size: int) -> bool:
+    """Ring for a number of waiting jobs; return False when the broker is away, which the sweep mends later."""
+    try:
+        for kind in Kind:
+            ring(app, kind, ceil(waiting_jobs / batch_size))
+    except BrokerError:
+        return False
+    return True
+
+
+def _known_rates(ledger: Ledger) -> Rates:
+    return rates(ledger.assets.measured_rates())

@@ -4,7 +4,7 @@ import hashlib
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from core.ledger.assets import Assets
@@ -50,10 +50,10 @@ class Chooser:
         What was chosen stays in hand until `forget`, so that two batches of this process never choose alike.
         """
         reasons: dict[str, Counter[str]] = {job.id: Counter() for job, _ in made}
-        fit = [(job, _passing(job, samples, reasons[job.id])) for job, samples in made]
+        fit = [(job, _repaired(job, samples)) for job, samples in made]
         with self._lock:
             taken = self._taken(fit)
-            chosen = [best for job, candidates in fit if (best := _first_new(candidates, taken, reasons[job.id]))]
+            chosen = [best for job, candidates in fit if (best := _first_fit(candidates, taken, reasons[job.id]))]
             self._in_hand += chosen
         return chosen, reasons
 
@@ -102,23 +102,21 @@ def product_of(job: Job) -> Product:
     return job.campaign_id, job.brief.product.sku
 
 
-def _passing(job: Job, samples: Sequence[Sample], reasons: Counter[str]) -> list[Chosen]:
-    passing: list[Chosen] = []
-    for rank, sample in enumerate(samples):
-        text = copy_checks.repair(sample.data.decode(), job.brief)
-        checks = copy_checks.check(text, job.brief)
-        wrong = [check.name for check in checks if not check.passed]
-        if wrong:
-            reasons[wrong[0]] += 1
-        else:
-            passing.append(Chosen(job, text, sample, (*checks, Check(name=NEW, passed=True)), rank))
-    return passing
+def _repaired(job: Job, samples: Sequence[Sample]) -> list[Chosen]:
+    """Return the candidates as they would be delivered, not checked yet."""
+    return [
+        Chosen(job, copy_checks.repair(sample.data.decode(), job.brief), sample, (), rank)
+        for rank, sample in enumerate(samples)
+    ]
 
 
-def _first_new(candidates: Sequence[Chosen], taken: _Taken, reasons: Counter[str]) -> Chosen | None:
+def _first_fit(candidates: Sequence[Chosen], taken: _Taken, reasons: Counter[str]) -> Chosen | None:
+    """Return the best candidate that passes and is new; those behind it need no check."""
     for one in candidates:
-        if not taken.holds(one):
+        checks = copy_checks.check(one.text, one.job.brief)
+        wrong = next((check.name for check in checks if not check.passed), None)
+        if wrong is None and not taken.holds(one):
             taken.add(one)
-            return one
-        reasons[NEW] += 1
+            return replace(one, checks=(*checks, Check(name=NEW, passed=True)))
+        reasons[wrong or NEW] += 1
     return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
 from core.database import Database
 from core.errors import StateError, UnknownIdError
@@ -210,15 +210,17 @@ def record(connection: Connection, actor: str, action: str, target: str, detail:
     connection.execute(insert(actions).values(at=time.time(), actor=actor, action=action, target=target, detail=detail))
 
 
+_OPEN_JOB = (
+    select(jobs.c.id)
+    .where(jobs.c.campaign_id == bindparam("campaign"), jobs.c.state.in_((JobState.WAITING, JobState.LEASED)))
+    .limit(1)
+)
+
+
 def close_settled(connection: Connection, campaign_ids: Iterable[str]) -> None:
     """Mark the campaigns that have no open job left as finished; run it after the last change of their jobs."""
     for campaign_id in sorted(set(campaign_ids)):
-        open_jobs = (
-            select(jobs.c.id)
-            .where(jobs.c.campaign_id == campaign_id, jobs.c.state.in_((JobState.WAITING, JobState.LEASED)))
-            .limit(1)
-        )
-        if connection.execute(open_jobs).first() is None:
+        if connection.execute(_OPEN_JOB, {"campaign": campaign_id}).first() is None:
             connection.execute(
                 update(campaigns)
                 .where(campaigns.c.id == campaign_id, campaigns.c.state.in_(("active", "paused")))

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
 
 from core.database import Database
+from core.ledger import statements
 from core.ledger.assets import asset_row
 from core.ledger.campaigns import CampaignState, close_settled
 from core.ledger.turns import class_of, in_order_of_service
@@ -81,23 +82,15 @@ class Leases:
         self._database = database
         self.lease_seconds = lease_seconds
         self._max_attempts = max_attempts
+        self._insert_assets = database.insert_new(assets).returning(assets.c.job_id)
 
     def pick(self, kinds: Sequence[Kind]) -> Pick | None:
         """Return the bucket to serve next: best class, then the campaign served longest ago, then its oldest job."""
         now = time.time()
         with self._database.read() as connection:
             for campaign in in_order_of_service(connection, now):
-                bucket = connection.execute(
-                    select(jobs.c.bucket)
-                    .where(
-                        jobs.c.campaign_id == campaign.id,
-                        jobs.c.state == JobState.WAITING,
-                        jobs.c.kind.in_(kinds),
-                        jobs.c.not_before <= now,
-                    )
-                    .order_by(jobs.c.position)
-                    .limit(1)
-                ).scalar()
+                values = {"campaign": campaign.id, "kinds": list(kinds), "now": now}
+                bucket = connection.execute(statements.FIRST_BUCKET, values).scalar()
                 if bucket is not None:
                     return Pick(bucket, class_of(campaign, now))
         return None
@@ -108,20 +101,10 @@ class Leases:
         limit = 1 if bucket.endswith(ALONE) else limit
         with self._database.write() as connection:
             ids = self._choose(connection, bucket, limit, now)
-            rows = connection.execute(
-                update(jobs)
-                .where(jobs.c.id.in_(ids), jobs.c.state == JobState.WAITING)
-                .values(
-                    state=JobState.LEASED,
-                    lease_token=token,
-                    lease_until=now + self.lease_seconds,
-                    worker=worker,
-                    attempts=jobs.c.attempts + 1,
-                    started_at=now,
-                )
-                .returning(jobs)
-            ).all()
-            self._mark_served(connection, {row.campaign_id for row in rows}, now)
+            lease = {"ids": ids, "token": token, "until": now + self.lease_seconds, "holder": worker, "now": now}
+            rows = connection.execute(statements.LEASE, lease).all()
+            served = sorted({row.campaign_id for row in rows})
+            connection.execute(statements.MARK_SERVED, {"ids": served, "now": now})
         if not rows:
             return None
         ordered = sorted(rows, key=lambda row: (row.campaign_id, row.position))
@@ -130,33 +113,14 @@ class Leases:
     def _choose(self, connection: Connection, bucket: str, limit: int, now: float) -> list[str]:
         queues: dict[int, list[list[str]]] = {}
         for campaign in in_order_of_service(connection, now)[:limit]:
-            query = (
-                select(jobs.c.id)
-                .where(
-                    jobs.c.campaign_id == campaign.id,
-                    jobs.c.state == JobState.WAITING,
-                    jobs.c.bucket == bucket,
-                    jobs.c.not_before <= now,
-                )
-                .order_by(jobs.c.position)
-                .limit(limit)
-            )
-            if not self._database.is_sqlite:
-                query = query.with_for_update(skip_locked=True)
-            queues.setdefault(class_of(campaign, now), []).append(list(connection.execute(query).scalars()))
+            values = {"campaign": campaign.id, "its_bucket": bucket, "now": now, "most": limit}
+            found = connection.execute(statements.WAITING_JOBS, values).scalars()
+            queues.setdefault(class_of(campaign, now), []).append(list(found))
         chosen: list[str] = []
         for _, equals in sorted(queues.items()):
             in_turn = chain.from_iterable(zip_longest(*equals))
             chosen += [job_id for job_id in in_turn if job_id is not None]
         return chosen[:limit]
-
-    def _mark_served(self, connection: Connection, campaign_ids: set[str], now: float) -> None:
-        # Another worker that serves the same campaign right now does the same: no reason to wait for its lock.
-        query = select(campaigns.c.id).where(campaigns.c.id.in_(campaign_ids))
-        if not self._database.is_sqlite:
-            query = query.with_for_update(skip_locked=True)
-        free = list(connection.execute(query).scalars())
-        connection.execute(update(campaigns).where(campaigns.c.id.in_(free)).values(served_at=now))
 
     def renew(self, tokens: Iterable[str]) -> None:
         """Hold the jobs of these leases for another lease."""
@@ -189,24 +153,17 @@ class Leases:
     ) -> tuple[list[str], list[str]]:
         if not done:
             return [], []
-        owned = set(
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.id.in_([asset.job_id for asset in done]), _is_under(lease))
-                .values(state=JobState.DONE, lease_token=None, lease_until=None, finished_at=now)
-                .returning(jobs.c.id)
-            ).scalars()
-        )
+        values = {"ids": [asset.job_id for asset in done], "token": lease.token, "now": now}
+        owned = set(connection.execute(statements.ACCEPT, values).scalars())
         mine = [asset for asset in done if asset.job_id in owned]
         if not mine:
             return [], []
-        accepted = set(
-            connection.execute(
-                self._database.insert_new(assets).returning(assets.c.job_id), [asset_row(asset, now) for asset in mine]
-            ).scalars()
-        )
+        rows = [asset_row(asset, now) for asset in mine]
+        accepted = set(connection.execute(self._insert_assets, rows).scalars())
         repeated = [asset.job_id for asset in mine if asset.job_id not in accepted]
-        connection.execute(update(jobs).where(jobs.c.id.in_(repeated)).values(state=JobState.WAITING, finished_at=None))
+        if repeated:
+            waiting = update(jobs).where(jobs.c.id.in_(repeated)).values(state=JobState.WAITING, finished_at=None)
+            connection.execute(waiting)
         return [asset.job_id for asset in mine if asset.job_id in accepted], repeated
 
     def _fail(
@@ -259,27 +216,11 @@ class Leases:
         seconds: dict[str, float] = {}
         for job_id, value in spent:
             seconds[campaign_of[job_id]] = seconds.get(campaign_of[job_id], 0.0) + value
-        if seconds:
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.id == bindparam("spender"))
-                .values(device_seconds=jobs.c.device_seconds + bindparam("seconds")),
-                [{"spender": job_id, "seconds": value} for job_id, value in spent],
-            )
-        for campaign_id in sorted(seconds):
-            total = campaigns.c.spent_device_seconds + seconds[campaign_id]
-            connection.execute(
-                update(campaigns).where(campaigns.c.id == campaign_id).values(spent_device_seconds=total)
-            )
-            connection.execute(
-                update(campaigns)
-                .where(
-                    campaigns.c.id == campaign_id,
-                    campaigns.c.state == CampaignState.ACTIVE,
-                    campaigns.c.spent_device_seconds >= campaigns.c.budget_device_seconds,
-                )
-                .values(state=CampaignState.PAUSED, state_reason="its budget of device seconds is spent")
-            )
+        if spent:
+            charged = [{"spender": job_id, "seconds": value} for job_id, value in spent]
+            connection.execute(statements.CHARGE_JOBS, charged)
+            totals = [{"spender": campaign_id, "seconds": seconds[campaign_id]} for campaign_id in sorted(seconds)]
+            connection.execute(statements.CHARGE_CAMPAIGNS, totals)
 
     def give_back(self, lease: Lease) -> None:
         """Return the jobs of a lease that was not worked on, as if it had never been claimed."""

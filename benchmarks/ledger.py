@@ -1,0 +1,135 @@
+"""A producer and a ledger with very many jobs: a child process that answers one order with a line of JSON.
+
+It submits a feed of so many products the way `factory submit` does, then claims and finishes batches while the rest
+waits. Its memory is that of a producer, since nothing else was imported before the submit.
+"""
+
+import csv
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks import work
+from benchmarks.made import quantiles
+from core.broker import make_app
+from core.ledger import Ledger
+from core.ledger.leases import Lease
+from core.settings import Settings
+from producer import campaigns
+from producer.submit import submit
+from schemas.assets import Asset, Location
+from schemas.campaigns import Kind
+from schemas.jobs import Job
+
+T = TypeVar("T")
+CAMPAIGN = """\
+name: very-many
+brand: {{name: {brand}}}
+products: {{file: {feed}}}
+audiences:
+  - {{id: {audience}, description: {description}}}
+deliverables:
+  - {{kind: copy, channel: {channel}, variants: 1}}
+"""
+
+
+def main() -> None:
+    """Answer one order."""
+    order = json.loads(sys.stdin.readline())
+    settings = Settings.load()
+    source = _write(settings.home, order["jobs"])
+    ledger = Ledger(settings)
+    print(json.dumps(_submit(source, settings, ledger) | _serve(ledger, settings.batch_size, order["batches"])))
+    ledger.close()
+
+
+def _write(folder: Path, count: int) -> Path:
+    """Write a campaign file with a feed beside it; return the file."""
+    feed, path = folder / "very-many.csv", folder / "very-many.yaml"
+    with feed.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sku", "name", "description"])
+        for number in range(count):
+            product = work.product(number)
+            writer.writerow([product.sku, product.name, product.description])
+    path.write_text(
+        CAMPAIGN.format(
+            brand=work.BRAND.name,
+            feed=feed.name,
+            audience=work.AUDIENCE.id,
+            description=work.AUDIENCE.description,
+            channel=work.CHANNEL,
+        ),
+        encoding="utf-8",
+    )
+    return path
+
+
+def _submit(path: Path, settings: Settings, ledger: Ledger) -> dict[str, object]:
+    began_at = time.perf_counter()
+    source = campaigns.read(path)
+    read_at = time.perf_counter()
+    submitted = submit(source, settings, ledger, make_app(settings))
+    ended_at = time.perf_counter()
+    assert submitted.tickets_rung
+    return {
+        "jobs": submitted.jobs,
+        "read_seconds": round(read_at - began_at, 2),
+        "submit_seconds": round(ended_at - read_at, 2),
+        "total_seconds": round(ended_at - began_at, 2),
+        # Linux counts in kilobytes.
+        "producer_peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def _serve(ledger: Ledger, batch_size: int, batches: int) -> dict[str, object]:
+    """Claim and finish batches, one after the other, from very many waiting jobs."""
+    picks, claims, finishes = [], [], []
+    for _ in range(batches):
+        pick, seconds = _timed(partial(ledger.leases.pick, [Kind.COPY]))
+        picks.append(seconds)
+        assert pick
+        lease, seconds = _timed(partial(ledger.leases.claim, pick.bucket, batch_size, "benchmark"))
+        claims.append(seconds)
+        assert lease
+        made = list(_assets(lease))
+        settled, seconds = _timed(partial(ledger.leases.finish, lease, made))
+        finishes.append(seconds)
+        assert len(settled.done) == len(lease.jobs)
+    return {"pick": quantiles(picks), "claim": quantiles(claims), "finish": quantiles(finishes)}
+
+
+def _timed(step: Callable[[], T]) -> tuple[T, float]:
+    began_at = time.perf_counter()
+    return step(), time.perf_counter() - began_at
+
+
+def _assets(lease: Lease) -> Iterator[Asset]:
+    place = Location(key="nowhere", offset_bytes=0, length_bytes=1, sha256="")
+    for job in lease.jobs:
+        yield _asset(job, place)
+
+
+def _asset(job: Job, place: Location) -> Asset:
+    return Asset(
+        job_id=job.id,
+        campaign_id=job.campaign_id,
+        sku=job.brief.product.sku,
+        location=place,
+        manifest=place,
+        content_type="text/plain",
+        preview=job.id,
+        fingerprint=sha256(job.id.encode()).hexdigest(),
+        model="none",
+        device_seconds=0.0,
+    )
+
+
+if __name__ == "__main__":
+    main()

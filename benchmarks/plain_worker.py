@@ -1,0 +1,60 @@
+"""The worker of plain Celery, as many people begin: one task a job, the model loaded here, the result put to S3.
+
+`celery -A benchmarks.plain_worker worker`. Tasks leave lines in a file, which is how the parent counts.
+"""
+
+import json
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+from benchmarks.plain import DONE_FILE, GENERATE, NOTHING, make_app
+from core.settings import Settings
+from core.storage import Storage
+from schemas.jobs import Job
+
+if TYPE_CHECKING:
+    from workers.models.copy import CopyModel
+
+settings = Settings.load()
+done_file = settings.home / DONE_FILE
+
+
+app = make_app(settings)
+
+
+@cache
+def _model() -> "CopyModel":
+    from workers.models import copy  # noqa: PLC0415 - the first task pays for it
+
+    cache_folder = settings.home.absolute() / "models"
+    return copy.load(
+        settings.copy_model, settings.copy_adapter, settings.device, settings.dtype, cache_folder, settings.threads
+    )
+
+
+@cache
+def _storage() -> Storage:
+    return Storage(settings)
+
+
+@app.task(name=GENERATE)
+def generate(text: str) -> None:
+    """Make one job and store its best candidate."""
+    model, storage, began_at = _model(), _storage(), time.time()
+    job = Job.model_validate_json(text)
+    [samples] = model.generate([job], 1)
+    storage.put(f"plain/{job.id}.txt", samples[0].data, samples[0].content_type)
+    _note(job.id, began_at)
+
+
+@app.task(name=NOTHING)
+def nothing(job_id: str, *, is_last: bool) -> None:
+    """Do nothing: what remains is what a message costs."""
+    if is_last:
+        _note(job_id, time.time())
+
+
+def _note(job_id: str, began_at: float) -> None:
+    with done_file.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"job": job_id, "began_at": began_at, "ended_at": time.time()}) + "\n")

@@ -9,15 +9,17 @@ from core.errors import ImpossibleWorkError, Problem
 from producer.campaigns import CampaignSource
 from producer.documents import Loc
 from producer.problems import field_of
-from schemas.frozen import Frozen
 from schemas.campaigns import Audience, CopyDeliverable, Kind, Product
 from schemas.channels import ChannelSpec, Shape, channels
+from schemas.frozen import Frozen
 from schemas.jobs import Brief, Job, Style
 from schemas.rates import Rates
 
 # The number in a job's id has six digits.
 MAX_JOBS = 1_000_000
 # A question or a call to action does not carry several sentences.
+# Plain lines first: small models say them best, and few variants then hold no guesses.
+_STYLES = (Style.BENEFIT, Style.DETAIL, Style.ACTION, Style.MOMENT, Style.QUESTION)
 _LONG_STYLES = (Style.BENEFIT, Style.MOMENT)
 
 
@@ -126,7 +128,7 @@ def _variants(
 
 
 def _styles(spec: ChannelSpec) -> tuple[Style, ...]:
-    return _LONG_STYLES if spec.shape is Shape.LONG else tuple(Style)
+    return _LONG_STYLES if spec.shape is Shape.LONG else _STYLES
 
 
 def _bucket(spec: ChannelSpec, model: str) -> str:

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field
 from ruamel.yaml import YAML
 
-from schemas.frozen import Frozen
 from schemas.campaigns import Kind
+from schemas.frozen import Frozen
 
 
 class Shape(StrEnum):

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.frozen import Frozen
 from schemas.campaigns import Audience, Brand, Kind, Priority, Product
+from schemas.frozen import Frozen
 
 
 class JobState(StrEnum):

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 from ruamel.yaml import YAML
 
-from schemas.frozen import Frozen
 from schemas.buckets import reference_and_adapter
 from schemas.channels import Shape
+from schemas.frozen import Frozen
 
 Seconds = Annotated[float, Field(gt=0)]
 

@@ -92,7 +92,8 @@ def test_variants_walk_through_the_styles_and_long_ones_through_two(tmp_path: Pa
 
     styles = [job.brief.style for job in jobs]
 
-    assert styles[:7] == [*Style, Style.BENEFIT, Style.QUESTION]
+    walk = [Style.BENEFIT, Style.DETAIL, Style.ACTION, Style.MOMENT, Style.QUESTION]
+    assert styles[:7] == [*walk, Style.BENEFIT, Style.DETAIL]
     assert styles[7:] == [Style.BENEFIT, Style.MOMENT, Style.BENEFIT]
 
 

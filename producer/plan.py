@@ -9,6 +9,7 @@ from core.errors import ImpossibleWorkError, Problem
 from producer.campaigns import CampaignSource
 from producer.documents import Loc
 from producer.problems import field_of
+from schemas import rates as known
 from schemas.campaigns import Audience, CopyDeliverable, Kind, Product
 from schemas.channels import ChannelSpec, Shape, channels
 from schemas.frozen import Frozen
@@ -18,8 +19,7 @@ from schemas.rates import Rates
 # The number in a job's id has six digits.
 MAX_JOBS = 1_000_000
 # A question or a call to action does not carry several sentences.
-# Plain lines first: small models say them best, and few variants then hold no guesses.
-_STYLES = (Style.BENEFIT, Style.DETAIL, Style.ACTION, Style.MOMENT, Style.QUESTION)
+# Long texts were taught in two styles.
 _LONG_STYLES = (Style.BENEFIT, Style.MOMENT)
 
 
@@ -105,7 +105,7 @@ def _variants(
     """Yield the jobs of one deliverable for one product, audience and locale."""
     campaign = source.campaign
     spec = channels()[deliverable.channel]
-    styles = _styles(spec)
+    styles = _styles(spec, model)
     for variant in range(deliverable.variants):
         # All of it was checked when the campaign was read; checking it again for each job takes ten times as long.
         brief = Brief.model_construct(
@@ -127,8 +127,11 @@ def _variants(
         )
 
 
-def _styles(spec: ChannelSpec) -> tuple[Style, ...]:
-    return _LONG_STYLES if spec.shape is Shape.LONG else _STYLES
+def _styles(spec: ChannelSpec, model: str) -> tuple[Style, ...]:
+    styles = known.rates().styles(model)
+    if spec.shape is Shape.LONG:
+        return tuple(style for style in styles if style in _LONG_STYLES) or _LONG_STYLES
+    return styles
 
 
 def _bucket(spec: ChannelSpec, model: str) -> str:

@@ -1,4 +1,4 @@
-"""How long jobs take: device seconds a job by model, device and shape, and which locales a named model writes."""
+"""How long jobs take: device seconds a job by model, device and shape, and what a named model writes."""
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from schemas.buckets import reference_and_adapter
 from schemas.channels import Shape
 from schemas.frozen import Frozen
+from schemas.jobs import Style
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -31,6 +32,8 @@ class KnownModel(Frozen):
     name: str
     # Patterns as in file names: `en*` is English of every country.
     locales: tuple[str, ...]
+    # The styles that it writes well enough to be planned.
+    styles: tuple[Style, ...]
     rates: tuple[Rate, ...]
 
 
@@ -57,6 +60,11 @@ class Rates(Frozen):
         """Say whether a model writes a language; of models that are not known by name nothing is ruled out."""
         known = self._model(model)
         return known is None or any(fnmatchcase(locale, pattern) for pattern in known.locales)
+
+    def styles(self, model: str) -> tuple[Style, ...]:
+        """Return the styles that variants walk through, plain ones first; all of them for models not known by name."""
+        known = self._model(model)
+        return known.styles if known else (Style.BENEFIT, Style.DETAIL, Style.ACTION, Style.MOMENT, Style.QUESTION)
 
     def _model(self, name: str) -> KnownModel | None:
         # An adapter changes no language, and little of the speed.

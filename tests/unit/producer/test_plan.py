@@ -88,13 +88,19 @@ def test_jobs_of_one_product_and_audience_stand_together(tmp_path: Path):
 
 
 def test_variants_walk_through_the_styles_and_long_ones_through_two(tmp_path: Path):
-    jobs = list(islice(plan.jobs(source(tmp_path), "starter"), 10))
+    jobs = list(islice(plan.jobs(source(tmp_path), "some/model"), 10))
 
     styles = [job.brief.style for job in jobs]
 
     walk = [Style.BENEFIT, Style.DETAIL, Style.ACTION, Style.MOMENT, Style.QUESTION]
     assert styles[:7] == [*walk, Style.BENEFIT, Style.DETAIL]
     assert styles[7:] == [Style.BENEFIT, Style.MOMENT, Style.BENEFIT]
+
+
+def test_a_model_is_asked_for_the_styles_that_it_writes_well(tmp_path: Path):
+    jobs = plan.jobs(source(tmp_path), "starter+house")
+
+    assert {job.brief.style for job in jobs} == {Style.BENEFIT, Style.DETAIL}
 
 
 def test_a_bucket_names_kind_model_and_shape(tmp_path: Path):

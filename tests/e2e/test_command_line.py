@@ -140,9 +140,9 @@ def test_ctrl_c_ends_the_watching_and_not_the_campaign(
     factory("submit", "campaign.yaml")
     output = tmp_path / "output"
     with output.open("w") as file:
-        process = subprocess.Popen(
-            [FACTORY, "watch", "spring"], env=settings.environment(), cwd=tmp_path, stdout=file, stderr=file
-        )
+        # Who starts the tests in the background of a shell has them ignore Ctrl-C; a person's shell does not.
+        command = ["env", "--default-signal=INT", FACTORY, "watch", "spring"]
+        process = subprocess.Popen(command, env=settings.environment(), cwd=tmp_path, stdout=file, stderr=file)
     wait_until(lambda: "0 of 16 done" in output.read_text(), what="the first line of watch")
 
     process.send_signal(signal.SIGINT)

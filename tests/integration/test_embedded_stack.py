@@ -190,4 +190,4 @@ def test_down_leaves_no_process_and_twice_is_no_error(bare: Settings, running: S
     assert list((bare.home / "run").glob("supervisor.*")) == []
     record = read(bare.home / "factory.env")
     assert record
-    assert [port for port in record.all_ports if list(Path("/tmp").glob(f"seaweedfs-*-{port}.sock"))] == []
+    assert [port for port in record.all_ports if list(Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"))] == []

@@ -106,6 +106,8 @@ class SeaweedFS(Server):
             # Every bucket takes some volumes, and every test has a bucket.
             *("-volume.max=1000", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             "-s3.autoCreateBucket=false",
+            f"-filer.localSocket={self.folder / 'filer.sock'}",
+            f"-s3.localSocket={self.folder / 's3.sock'}",
             *(f"-{name}.port={port}" for name, port in {"s3": self.port, **self._ports}.items()),
             *(f"-{name}.port.grpc={port}" for name, port in self._grpc.items()),
         ]
@@ -115,6 +117,13 @@ class SeaweedFS(Server):
         storage = Storage(settings)
         storage.ensure_bucket()
         storage.put("ready", b"yes", "text/plain")
+
+    def kill(self) -> None:
+        super().kill()
+        # It leaves these in a folder that cannot be set.
+        for port in self._grpc.values():
+            for path in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):
+                path.unlink()
 
 
 class Postgres(Server):

@@ -1,0 +1,104 @@
+"""The real starter model with the house adapter: converted, loaded, writing lines that pass their checks."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.campaigns import Audience, Brand, Kind, Product
+from schemas.jobs import Brief, Job, Style
+from workers.checks.copy import check
+from workers.models.copy import CopyModel, load
+from workers.models.starter import SUMS_NAME, is_intact, starter_folder
+
+# What the starter is asked for.
+STYLES = (Style.BENEFIT, Style.DETAIL)
+CACHE = Path(__file__).parents[2] / ".cache" / "models"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of converted models: the checkout's own where there is one, else a new one."""
+    return CACHE if CACHE.is_dir() else tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def model(cache: Path) -> CopyModel:
+    return load("starter", "house", "cpu", "auto", cache, threads=1)
+
+
+def jobs_of(channel: str, count: int) -> list[Job]:
+    product = Product(
+        sku="TL-1",
+        name="Tern Desk Lamp",
+        description="LED desk lamp with a dimmer. Folds flat. Runs up to 20 hours on one charge.",
+        price="59 EUR",
+    )
+    brand = Brand(name="Lumenwick", voice="calm, clear")
+    audience = Audience(id="students", description="students in shared flats")
+    return [
+        Job(
+            id=f"{channel}-{seed}",
+            campaign_id="autumn",
+            kind=Kind.COPY,
+            bucket="copy/starter/short",
+            brief=Brief(
+                brand=brand, product=product, audience=audience, channel=channel, style=STYLES[seed % len(STYLES)]
+            ),
+            variant=seed,
+            seed=seed,
+        )
+        for seed in range(count)
+    ]
+
+
+def passing(model: CopyModel, jobs: list[Job], attempt: int = 1) -> list[str]:
+    """Return the best candidate of each job that has one without a failed check."""
+    batch = model.generate(jobs, attempt)
+    best = [(job, samples[0].data.decode()) for job, samples in zip(jobs, batch, strict=True) if samples]
+    return [text for job, text in best if all(result.passed for result in check(text, job.brief))]
+
+
+def test_the_conversion_is_whole_and_made_once(cache: Path):
+    folder = starter_folder(cache)
+    written = (folder / "model.safetensors").stat().st_mtime_ns
+
+    again = starter_folder(cache)
+
+    assert is_intact(folder)
+    assert (again / "model.safetensors").stat().st_mtime_ns == written
+    assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_damaged_conversion_is_noticed(cache: Path, tmp_path: Path):
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for path in starter_folder(cache).iterdir():
+        if path.name != "config.json":
+            (folder / path.name).symlink_to(path)
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+
+    assert (folder / SUMS_NAME).is_file()
+    assert not is_intact(folder)
+
+
+def test_the_house_model_writes_lines_that_pass_every_check(model: CopyModel):
+    headlines = passing(model, jobs_of("google_search.headline", 10))
+    descriptions = passing(model, jobs_of("google_search.description", 10))
+
+    assert model.version.startswith("starter+house@")
+    assert len(headlines) >= 6
+    assert len(descriptions) >= 5
+
+
+def test_the_house_model_gives_the_same_lines_alone_and_in_a_batch(model: CopyModel):
+    jobs = jobs_of("google_search.headline", 3) + jobs_of("push.notification", 3)
+
+    batch = model.generate(jobs[::-1], 1)[::-1]
+
+    for job, together in zip(jobs[::3], batch[::3], strict=True):
+        alone = model.generate([job], 1)[0]
+        assert [(sample.data, sample.score) for sample in alone] == [(sample.data, sample.score) for sample in together]
+
+
+def test_the_converted_tokenizer_reads_numbers_digit_by_digit(model: CopyModel):
+    assert [model._tokenizer.decode([i]) for i in model._tokenizer("2048")["input_ids"]] == ["2", "0", "4", "8"]

@@ -1,0 +1,158 @@
+from collections.abc import Callable
+
+import pytest
+
+from schemas.campaigns import Audience, Brand, Product
+from schemas.jobs import Brief, Style
+from workers.checks.copy import check, fingerprint, is_near_duplicate, repair
+
+BriefOf = Callable[..., Brief]
+
+
+@pytest.fixture
+def brief_of() -> BriefOf:
+    """Return a maker of one coffee brief; a test names what it changes."""
+
+    def make(channel: str = "google_search.description", **changes: object) -> Brief:
+        product = {
+            "sku": "NB-1",
+            "name": "Ember Espresso",
+            "description": "Dark espresso roast, whole beans. Notes of cocoa and brown sugar. 250 g bag.",
+            "price": "14.90 EUR",
+            "offer": "free shipping over 30 EUR",
+        }
+        brand = {"name": "Northbeam Coffee", "banned_words": ("smoky", "last chance")}
+        return Brief(
+            brand=Brand.model_validate(brand),
+            product=Product.model_validate(product | changes.pop("product", {})),  # type: ignore[operator]
+            audience=Audience(id="commuters", description="people who need coffee before eight"),
+            channel=channel,
+            style=Style(changes.get("style", "benefit")),
+            locale=str(changes.get("locale", "en")),
+        )
+
+    return make
+
+
+def failed(text: str, brief: Brief) -> set[str]:
+    return {result.name for result in check(text, brief) if not result.passed}
+
+
+@pytest.mark.parametrize(
+    ("channel", "text"),
+    [
+        ("google_search.headline", "Cocoa, Brown Sugar, Espresso"),
+        ("google_search.description", "Dark espresso roast with notes of cocoa and brown sugar. 250 g for 14.90 EUR."),
+        ("push.notification", "Before eight? Put some Ember Espresso on and take your time with it."),
+        ("meta.primary_text", "Get free shipping over 30 EUR and put Ember Espresso, a dark roast, on your table."),
+        ("email.subject", "Notes of cocoa before eight"),
+    ],
+)
+def test_a_line_that_says_only_what_the_brief_says_passes(brief_of: BriefOf, channel: str, text: str):
+    assert failed(text, brief_of(channel)) == set()
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("length", "Dark espresso roast. " * 6),
+        ("length", "Dark roast."),
+        ("ending", "Dark espresso roast with notes of cocoa and"),
+        ("ending", "Dark espresso roast with notes of cocoa and brown sugar, and then it…"),
+        ("placeholders", "Dark espresso roast with notes of [flavor] and brown sugar."),
+        ("placeholders", "Brand: Northbeam Coffee. Dark espresso roast for you."),
+        ("characters", "Dark espresso roast!! Notes of cocoa and brown sugar!!"),
+        ("characters", "Dark espresso roast, notes of cocoa. #coffee before eight."),
+        ("repeats", "Notes of cocoa, notes of cocoa, and dark espresso roast."),
+        ("language", "Dunkle Bohnen mit feinen Aromen von Kakao, frisch und warm."),
+        ("banned_words", "Dark espresso roast with smoky notes of cocoa and sugar."),
+        ("banned_words", "Last chance for a dark espresso roast before eight."),
+        ("unsafe", "Dark espresso roast. Notes of cocoa and brown sugar, damn."),
+        ("numbers", "Dark espresso roast, whole beans. Try a 500 g bag of it."),
+        ("numbers", "Dark espresso roast, whole beans, in a 250 ml bag."),
+        ("numbers", "Three dark espresso roasts with notes of cocoa and sugar."),
+        ("numbers", "Dark espresso roast with notes of cocoa for $14.90 a bag."),
+        ("offers", "Dark espresso roast with notes of cocoa. Free beans for you."),
+        ("offers", "Dark espresso roast with notes of cocoa. Free shipping too."),
+        ("offers", "Dark espresso roast with notes of cocoa at a discount."),
+        ("claims", "The best dark espresso roast with notes of cocoa."),
+        ("claims", "Guaranteed dark espresso roast with notes of cocoa."),
+        ("times", "Dark espresso roast with notes of cocoa every morning."),
+        ("times", "Dark espresso roast with cocoa, at your door overnight."),
+        ("negations", "Dark espresso roast with notes of cocoa and no sugar."),
+        ("negations", "Dark espresso roast. The beans do not taste of sugar."),
+        ("names", "Northbean Coffee has a dark espresso roast with cocoa."),
+        ("names", "A dark espresso roast from northbeam coffee for you."),
+        ("capitals", "Dark espresso roast from Peru with notes of cocoa."),
+        ("grounding", "Dark espresso roast with notes of hazelnut and cocoa."),
+        ("grounding", "Silky dark espresso with a velvety note of cocoa."),
+        ("real_words", "Dark espressoness with notes of cocoa and brown sugar."),
+        ("pairs", "Dark espresso roast of brown beans before eight."),
+        ("product", "Take your time at the table before you go to the door."),
+        ("grammar", "Dark espresso roast with a notes of of cocoa and sugar."),
+    ],
+)
+def test_each_rule_refuses_what_it_is_there_for(brief_of: BriefOf, rule: str, text: str):
+    assert rule in failed(text, brief_of())
+
+
+def test_a_question_without_a_question_mark_is_off_style(brief_of: BriefOf):
+    brief = brief_of(style="question")
+
+    assert failed("Dark espresso roast with notes of cocoa and brown sugar.", brief) == {"style"}
+    assert failed("Coffee before eight? Try a dark espresso roast with cocoa.", brief) == set()
+
+
+def test_a_failed_check_says_what_was_found(brief_of: BriefOf):
+    results = {result.name: result for result in check("Dark espresso roast in a 500 g bag.", brief_of())}
+
+    assert results["numbers"].detail == "500 g"
+    assert results["length"].detail == ""
+
+
+def test_other_languages_are_checked_for_form_and_numbers_only(brief_of: BriefOf):
+    brief = brief_of(locale="de")
+
+    assert failed("Dunkle Bohnen mit Noten von Kakao, 250 g in der Packung.", brief) == set()
+    assert failed("Dunkle Bohnen mit Noten von Kakao, 500 g in der Packung.", brief) == {"numbers"}
+    assert failed("All of the beans have the taste that you like in the morning.", brief) == {"language"}
+
+
+@pytest.mark.parametrize(
+    ("channel", "raw", "mended"),
+    [
+        ("google_search.headline", '"dark roast with notes of cocoa."', "Dark Roast With Notes of Cocoa"),
+        ("google_search.headline", "Ember espresso,  250 g", "Ember Espresso, 250 g"),
+        ("email.subject", "Notes of cocoa before eight.", "Notes of cocoa before eight"),
+        ("push.notification", "dark roast , with notes of cocoa .", "Dark roast, with notes of cocoa."),
+        (
+            "push.notification",
+            "Dark espresso roast, notes of cocoa. It's a “roast”",
+            "Dark espresso roast, notes of cocoa.",
+        ),
+    ],
+)
+def test_repair_mends_what_needs_no_judgement(brief_of: BriefOf, channel: str, raw: str, mended: str):
+    assert repair(raw, brief_of(channel)) == mended
+    assert repair(mended, brief_of(channel)) == mended
+
+
+def test_repair_drops_sentences_of_a_long_text_that_fail_when_enough_is_left(brief_of: BriefOf):
+    good = "Ember Espresso is a dark roast with notes of cocoa and brown sugar. You get whole beans in a 250 g bag."
+    more = "A bag costs 14.90 EUR. Try it before eight, when the coffee is still on its way to the table."
+    text = f"{good} It wins awards all over Italy. {more}"
+
+    assert repair(text, brief_of("product.description")) == f"{good} {more}"
+
+
+def test_lines_of_nearly_the_same_words_are_duplicates():
+    taken = ["Dark espresso roast with notes of cocoa."]
+
+    assert is_near_duplicate("A dark espresso roast with notes of cocoa!", taken)
+    assert not is_near_duplicate("Grind some Ember before eight.", taken)
+    assert not is_near_duplicate("Grind some Ember before eight.", [])
+
+
+def test_fingerprints_ignore_case_and_marks():
+    assert fingerprint("Dark Roast, 14.90 EUR!") == fingerprint("dark roast 14.90 eur")
+    assert fingerprint("Dark roast") != fingerprint("Dark roasts")

@@ -1,0 +1,1 @@
+"""Checks that an asset must pass before it counts: deterministic, without a model."""

@@ -1,0 +1,173 @@
+"""Does a line say only what the brief says: its words, the pairs they stand in, and the names it uses."""
+
+import difflib
+import re
+from collections import defaultdict
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+from schemas.channels import Shape, channels
+from schemas.jobs import Brief
+from workers.checks.facts import SMALL_NUMBERS, facts_of
+from workers.checks.words import sentences_of, stem, words_of
+
+VOCABULARY = Path(__file__).parent / "data" / "vocabulary.txt"
+FUNCTION_WORDS = frozenset(
+    {
+        "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be", "been", "before",
+        "but", "by", "can", "could", "did", "do", "does", "down", "during", "for", "from", "had", "has", "have",
+        "he", "her", "here", "him", "his", "how", "if", "in", "into", "is", "it", "its", "just", "may", "might",
+        "not", "of", "off", "on", "or", "our", "out", "over", "she", "should", "so", "some", "such", "that",
+        "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "up",
+        "us", "was", "we", "were", "what", "when", "where", "which", "while", "who", "why", "will", "with",
+        "within", "without", "would", "yes", "you", "your", "yours", "one", "another",
+    }
+)  # fmt: skip
+_LEAST_FACTS = {Shape.SHORT: 1, Shape.MEDIUM: 2, Shape.LONG: 4}
+# 'thinner' says more than 'thin', and a 'printer' is not what prints: such forms are taken as they stand.
+_GRADED = re.compile(r"\w{3}(?:ers?|est)$")
+# Letters in common from which on a word is taken for a misspelt name.
+_MANGLED = 0.75
+
+
+@cache
+def vocabulary() -> frozenset[str]:
+    """Return the stems that any line may use, whatever it sells."""
+    return frozenset(stem(word) for word in _vocabulary_words())
+
+
+@cache
+def _vocabulary_words() -> frozenset[str]:
+    return frozenset([*VOCABULARY.read_text(encoding="utf-8").split(), *FUNCTION_WORDS, *SMALL_NUMBERS])
+
+
+def ungrounded(text: str, brief: Brief) -> str:
+    """Return the words that neither stand in the brief nor are safe anywhere."""
+    facts = facts_of(brief)
+    known = facts.stems | vocabulary()
+    exact = {word.lower() for word in words_of(facts.text)} | _vocabulary_words()
+    found = [
+        word
+        for word in words_of(text)
+        if stem(word) not in known or (_GRADED.search(word.lower()) and word.lower() not in exact)
+    ]
+    return ", ".join(dict.fromkeys(found))
+
+
+def unnamed(text: str, brief: Brief) -> str:
+    """Refuse a line that could stand for any product: it must hold enough words of this one."""
+    own = facts_of(brief).product_stems - vocabulary()
+    found = {stem(word) for word in words_of(text)} & own
+    least = min(_LEAST_FACTS[channels()[brief.channel].shape], len(own))
+    return "" if len(found) >= least else f"only {len(found)} words of this product, {least} wanted"
+
+
+def strangers(text: str, brief: Brief) -> str:
+    """Return neighbouring words of the brief that the brief does not put together: 'brown beans' of brown sugar."""
+    facts = facts_of(brief)
+    common = vocabulary()
+    found = []
+    for clause in re.split(r"[.,;:!?()]| - ", text):
+        stems = [(word, stem(word)) for word in words_of(clause)]
+        for (left, left_stem), (right, right_stem) in pairwise(stems):
+            if {left_stem, right_stem} & common or left_stem == right_stem:
+                continue
+            both_known = left_stem in facts.product_stems and right_stem in facts.product_stems
+            if both_known and (left_stem, right_stem) not in facts.neighbours and not _is_name(left, right, brief):
+                found.append(f"{left} {right}")
+    return ", ".join(found)
+
+
+def swapped_roles(text: str, brief: Brief) -> str:
+    """Return who does what in a line, where the brief gives the doing to somebody else.
+
+    'Customers print a label' makes neither 'the app prints a label' nor 'print your label' true.
+    """
+    facts = facts_of(brief)
+    doers = _doers(facts.text)
+    known = {word.lower() for word in words_of(facts.text)}
+    names = {word.lower() for word in words_of(f"{brief.brand.name} {brief.product.name}")}
+    found = []
+    for clause in re.split(r"[.,;:!?()]", text):
+        words = ["", *words_of(clause)]
+        for before, word in pairwise(words):
+            rightful = doers.get(stem(word), frozenset())
+            doer = before.lower()
+            if doer in _HELPERS:
+                doer = words[max(words.index(before) - 1, 0)].lower()
+            if not rightful or "we" in rightful or word.lower().endswith(("ed", "ing")):
+                continue
+            is_product = doer in names and word.lower().endswith("s") and word.lower() not in known
+            is_reader = doer in {"", "you", "to", "and"} and "you" not in rightful and not word.lower().endswith("s")
+            is_other = doer in _PERSONS | {other for others in doers.values() for other in others}
+            if is_product or is_reader or (is_other and doer not in rightful):
+                found.append(f"{before} {word}".strip())
+    return ", ".join(found)
+
+
+def _doers(text: str) -> dict[str, frozenset[str]]:
+    """Return who does what in a brief: the stems of verbs that follow a pronoun or a plural, always the same kind."""
+    found: dict[str, set[str]] = defaultdict(set)
+    others: set[str] = set()
+    for sentence in re.split(r"[.,;:!?()]", text):
+        for before, word in pairwise(["", *words_of(sentence.lower())]):
+            is_plural = len(before) > _SHORTEST_PLURAL and before.endswith("s") and not before.endswith("ss")
+            if (before in _PERSONS or is_plural) and not word.endswith("s") and word not in FUNCTION_WORDS:
+                found[stem(word)].add(before)
+            elif word:
+                others.add(stem(word))
+    return {verb: frozenset(doers) for verb, doers in found.items() if verb not in others}
+
+
+_PERSONS = frozenset({"you", "we", "they", "customers", "people"})
+_HELPERS = frozenset({"can", "could", "will", "would", "may", "should", "must", "just", "simply", "also", "then"})
+_SHORTEST_PLURAL = 4
+
+
+def misnamed(text: str, brief: Brief) -> str:
+    """Return names that are cut, misspelt or made up."""
+    name = brief.brand.name
+    rest = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE)
+    if name.lower() in text.lower() and name not in text and name.upper() != name:
+        return f"the brand is written {name}"
+    known = {word.lower() for word in words_of(facts_of(brief).text)}
+    own = [word for word in words_of(name) if stem(word) not in vocabulary()]
+    for word in words_of(rest):
+        plain = word.removesuffix("'s")
+        if word[0].isupper() and plain.lower() not in known and any(_is_close(plain, part) for part in own):
+            return f"{word} for {name}"
+    return ""
+
+
+def stray_capitals(text: str, brief: Brief) -> str:
+    """Return words inside a sentence that are written like names but are none of this brief."""
+    if channels()[brief.channel].headline:
+        return ""
+    known = set(words_of(facts_of(brief).text))
+    found = []
+    for sentence in sentences_of(text):
+        for word in words_of(sentence)[1:]:
+            inner = re.search(rf"[:.!?\"'(]\s*{re.escape(word)}", sentence)
+            if word[0].isupper() and word.removesuffix("'s") not in known and word not in _ALWAYS_CAPITAL and not inner:
+                found.append(word)
+    return ", ".join(found)
+
+
+def _is_name(left: str, right: str, brief: Brief) -> bool:
+    """Tell whether one of two words belongs to the name of brand or product, which may stand beside anything."""
+    names = {word.lower() for word in words_of(f"{brief.brand.name} {brief.product.name}")}
+    return left.lower() in names or right.lower() in names
+
+
+def _is_close(word: str, name: str) -> bool:
+    return difflib.SequenceMatcher(None, word.lower(), name.lower()).ratio() > _MANGLED
+
+
+_ALWAYS_CAPITAL = frozenset(
+    {
+        "I", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "January",
+        "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "December",
+    }
+)  # fmt: skip

@@ -1,0 +1,288 @@
+"""The copy family, whole: any causal language model writes candidates for a line; checked and ranked, best first."""
+
+import hashlib
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
+
+from core.errors import ModelLoadError
+from schemas.channels import ChannelSpec, Shape, channels
+from schemas.jobs import Brief, Job
+from workers.checks.copy import check, repair
+from workers.models.decode import Decoder, Draft, Order, mixed_seed
+from workers.models.prompts import Prompt, prompt_of
+from workers.models.protocol import Sample
+from workers.models.relevance import Relevance, installed_relevance
+from workers.models.starter import sha256_of, starter_folder
+
+STARTER = "starter"
+HOUSE = "house"
+HOUSE_FOLDER = Path(__file__).parent / "house" / "adapter"
+# Many short drafts cost what few long ones do; the long ones pass their checks less often but can be shortened.
+CANDIDATES = {Shape.SHORT: 8, Shape.MEDIUM: 6, Shape.LONG: 3}
+RELEVANCE_WEIGHT = 0.5
+# What failed its checks comes last, whatever the model thinks of it.
+FAILED_PENALTY = 1000.0
+CONTENT_TYPE = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Taste:
+    """How a model writes: temperature and least mean log probability of a line, for the first attempts and beyond."""
+
+    temperatures: tuple[float, ...]
+    floors: tuple[float, ...]
+
+    def temperature(self, attempt: int) -> float:
+        """Return the temperature of an attempt; later ones are warmer, to find what the first did not."""
+        return self.temperatures[min(attempt, len(self.temperatures)) - 1]
+
+    def floor(self, attempt: int) -> float:
+        """Return the least mean log probability of a line of an attempt."""
+        return self.floors[min(attempt, len(self.floors)) - 1]
+
+
+# Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
+HOUSE_TASTE = Taste(temperatures=(0.4, 0.5, 0.6), floors=(-0.65, -0.75, -0.85))
+# Larger models are fluent, and each has a scale of its own.
+OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=(-math.inf,))
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A finished line with what speaks for it."""
+
+    text: str
+    log_p: float
+    relevance: float | None
+    passed: bool
+
+    @property
+    def score(self) -> float:
+        value = self.log_p + RELEVANCE_WEIGHT * (self.relevance or 0.0)
+        return value if self.passed else value - FAILED_PENALTY
+
+
+class CopyModel:
+    """A loaded language model that writes ad copy. One call at a time."""
+
+    def __init__(self, model: Any, tokenizer: Any, version: str, taste: Taste, relevance: Relevance | None) -> None:
+        self.version = version
+        self._taste = taste
+        self.device = str(model.device)
+        self._tokenizer = tokenizer
+        self._relevance = relevance
+        self._dtype = str(model.dtype).removeprefix("torch.")
+        self._context = _context_tokens(model.config)
+        self._decoder = Decoder(model, **_token_rules(model, tokenizer))
+
+    def generate(self, jobs: Sequence[Job], attempt: int) -> list[list[Sample]]:
+        """Return the candidates of each job, best first, in the order of the jobs; failing ones last."""
+        prompts = [prompt_of(self._tokenizer, job.brief) for job in jobs]
+        orders = [self._order(job, prompt, attempt) for job, prompt in zip(jobs, prompts, strict=True)]
+        drafts = self._decoder.write(orders)
+        return [self._samples(job, order, some, attempt) for job, order, some in zip(jobs, orders, drafts, strict=True)]
+
+    def _order(self, job: Job, prompt: Prompt, attempt: int) -> Order:
+        spec = channels()[job.brief.channel]
+        max_tokens = tokens_for(spec)
+        # A brief longer than the model can read loses its beginning least: the ask comes last and stays whole.
+        room = max(self._context - len(prompt.suffix) - max_tokens, 1)
+        return Order(
+            prefix=prompt.prefix[:room],
+            suffix=prompt.suffix,
+            candidates=CANDIDATES[spec.shape],
+            max_tokens=max_tokens,
+            temperature=self._taste.temperature(attempt),
+            seed=mixed_seed(job.seed, attempt),
+        )
+
+    def _samples(self, job: Job, order: Order, drafts: list[Draft], attempt: int) -> list[Sample]:
+        candidates = self._candidates(job.brief, drafts, self._taste.floor(attempt))
+        recipe = {
+            "prompt": self._tokenizer.decode([*order.prefix, *order.suffix]),
+            "seed": job.seed,
+            "attempt": attempt,
+            "temperature": order.temperature,
+            "candidates": order.candidates,
+            "dtype": self._dtype,
+        }
+        return [
+            Sample(
+                data=candidate.text.encode(),
+                content_type=CONTENT_TYPE,
+                score=candidate.score,
+                recipe={**recipe, "log_p": candidate.log_p, "relevance": candidate.relevance},
+            )
+            for candidate in sorted(candidates, key=lambda candidate: candidate.score, reverse=True)
+        ]
+
+    def _candidates(self, brief: Brief, drafts: list[Draft], floor: float) -> list[_Candidate]:
+        """Return each different line once, with the best log probability it was written with.
+
+        A line that passes its checks but that the model doubts is not offered at all; so there may be none.
+        """
+        lines: dict[str, float] = {}
+        for draft in drafts:
+            text = self._tokenizer.decode(draft.tokens, skip_special_tokens=True)
+            # A line that was cut off says so, and fails its check as incomplete.
+            line = repair(text if draft.is_finished else f"{text}…", brief)
+            lines[line] = max(draft.mean_log_p, lines.get(line, -math.inf))
+        failed = [line for line in lines if not all(result.passed for result in check(line, brief))]
+        passed = [line for line, log_p in lines.items() if log_p >= floor and line not in failed]
+        cosines = self._relevance.score(passed, subject_of(brief)) if self._relevance else [None] * len(passed)
+        relevance = dict(zip(passed, cosines, strict=True))
+        return [
+            _Candidate(line, lines[line], relevance.get(line), passed=line in relevance) for line in [*passed, *failed]
+        ]
+
+
+def load(reference: str, adapter: str | None, device: str, dtype: str, cache: Path, threads: int) -> CopyModel:
+    """Load a language model: `starter`, a local folder or a hub id, with the adapter `house`, a folder or none.
+
+    Raises ModelLoadError with the way out; out of memory passes through as torch raises it.
+    """
+    # Bars belong to a terminal; a worker writes logs.
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    if threads:
+        torch.set_num_threads(threads)
+    folder = _model_folder(reference, cache)
+    adapter_folder = _adapter_folder(adapter, reference) if adapter else None
+    place = _device_of(device)
+    model, tokenizer = _read_model(folder, adapter_folder, place, _dtype_of(dtype, place))
+    name = reference if not Path(reference).is_dir() else Path(reference).resolve().name
+    version = f"{name}{f'+{_adapter_name(adapter)}' if adapter else ''}@{_weights_sha256(folder, adapter_folder)[:8]}"
+    taste = HOUSE_TASTE if reference == STARTER and adapter else OTHER_TASTE
+    return CopyModel(model, tokenizer, version, taste, installed_relevance())
+
+
+def tokens_for(spec: ChannelSpec) -> int:
+    """Return how many tokens a line of this channel may take; one that needs more is too long anyway."""
+    return math.ceil(spec.max_characters / 3) + 4
+
+
+def subject_of(brief: Brief) -> str:
+    """Return what a line should be about."""
+    product = brief.product
+    return " ".join(part for part in (product.name, product.description, product.offer) if part)
+
+
+def _model_folder(reference: str, cache: Path) -> Path:
+    if reference == STARTER:
+        return starter_folder(cache)
+    if Path(reference).is_dir():
+        return Path(reference)
+    try:
+        return Path(
+            snapshot_download(
+                reference,
+                cache_dir=cache / "hub",
+                allow_patterns=["*.json", "*.jinja", "*.safetensors", "tokenizer.model"],
+            )
+        )
+    except HFValidationError as error:
+        raise ModelLoadError(
+            f"copy model {reference!r} is neither `starter`, nor an existing folder, nor a hub id like `org/name`"
+        ) from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelLoadError(
+            f"copy model {reference!r} cannot be fetched from the hub ({type(error).__name__}): "
+            "check the id and the network, or set FACTORY_COPY_MODEL to `starter` or a model folder"
+        ) from error
+
+
+def _adapter_folder(adapter: str, reference: str) -> Path:
+    if adapter == HOUSE and reference != STARTER:
+        raise ModelLoadError(
+            f"the house adapter fits only the starter, not {reference!r}: set FACTORY_COPY_ADAPTER to empty "
+            "or to a folder with an adapter of that model"
+        )
+    folder = HOUSE_FOLDER if adapter == HOUSE else Path(adapter)
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).is_file():
+            raise ModelLoadError(f"adapter {adapter!r}: {folder / name} is missing; a PEFT LoRA folder is needed")
+    return folder
+
+
+def _adapter_name(adapter: str) -> str:
+    return adapter if adapter == HOUSE else Path(adapter).resolve().name
+
+
+def _device_of(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise ModelLoadError(f"device {device!r} is not known: use auto, cpu, cuda or cuda:1") from error
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise ModelLoadError(f"device {device!r} is not there ({torch.cuda.device_count()} found): use auto or cpu")
+    return place
+
+
+def _dtype_of(dtype: str, device: torch.device) -> torch.dtype:
+    if dtype != "auto":
+        return {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}[dtype]
+    if device.type != "cpu":
+        return torch.bfloat16
+    able = torch.cpu.get_capabilities()
+    # Elsewhere bfloat16 is computed in detours that cost more than float32.
+    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+
+
+def _read_model(folder: Path, adapter: Path | None, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        # An adapter is added in float32 and rounded once.
+        first_dtype = torch.float32 if adapter else dtype
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=first_dtype, use_safetensors=True)
+        if adapter:
+            model = _with_adapter(model, adapter).to(dtype)
+        return model.to(device).eval(), tokenizer
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise ModelLoadError(
+            f"no causal language model can be loaded from {folder}{f' with {adapter}' if adapter else ''}: "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}; "
+            "a Hugging Face folder with config.json, tokenizer and *.safetensors is needed"
+        ) from error
+
+
+def _with_adapter(model: Any, adapter: Path) -> Any:
+    with warnings.catch_warnings():
+        # peft reads a property that transformers 6 renames; nothing that a user could change.
+        warnings.simplefilter("ignore", FutureWarning)
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+
+
+def _weights_sha256(folder: Path, adapter: Path | None) -> str:
+    files = sorted(folder.glob("*.safetensors")) + (sorted(adapter.glob("*.safetensors")) if adapter else [])
+    return hashlib.sha256("".join(sha256_of(path) for path in files).encode()).hexdigest()
+
+
+def _context_tokens(config: Any) -> int:
+    return int(getattr(config.get_text_config(), "max_position_embeddings", None) or 2048)
+
+
+def _token_rules(model: Any, tokenizer: Any) -> dict[str, list[int]]:
+    """Return which tokens end a line, which are never written, and which break the line."""
+    ends = {tokenizer.eos_token_id}
+    configured = model.generation_config.eos_token_id if model.generation_config else None
+    ends |= set(configured) if isinstance(configured, list) else {configured}
+    stops = sorted(end for end in ends if end is not None)
+    size = model.config.get_text_config().vocab_size
+    bans = sorted(set(tokenizer.all_special_ids) - set(stops)) + list(range(len(tokenizer), size))
+    texts = tokenizer.batch_decode([[i] for i in range(min(len(tokenizer), size))])
+    newlines = [i for i, text in enumerate(texts) if "\n" in text and i not in stops]
+    return {"stops": stops, "bans": bans, "newlines": newlines}

@@ -1,0 +1,321 @@
+"""Train the house adapter: a LoRA on the starter model, from the seed lines. `python -m workers.models.house.train`.
+
+Lines of one brief are packed into one sequence as a tree: the brief once, under it the ask of each channel, under that
+a branch for each line that sees what is above it but not its sisters. The same numbers as one line a row, for a third
+of the time.
+A killed training goes on from its last checkpoint and gives the same weights.
+"""
+
+import argparse
+import json
+import logging
+import math
+import random
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from schemas.channels import channels
+from workers.models.house.lines import SeedBrief, SeedLine, seed_briefs, train_and_held_out
+from workers.models.prompts import STYLES, ask_text, prompt_of
+from workers.models.starter import starter_folder
+
+logger = logging.getLogger(__name__)
+
+ADAPTER = Path(__file__).parent / "adapter"
+RANK = 16
+ALPHA = 32
+EPOCHS = 2
+# Three channels in all their styles.
+BRANCHES = 15
+PACKS_A_STEP = 2
+LEARNING_RATE = 5e-4
+WARM_UP_STEPS = 20
+CHECKPOINT_STEPS = 25
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Pack:
+    """One training sequence: ids, positions and attention of a tree, and which tokens count."""
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    mask: torch.Tensor
+    # Token i + 1 is predicted from position i; a branch's first token follows its own ask, never a sister.
+    sources: torch.Tensor
+    targets: torch.Tensor
+
+
+def pack(tokenizer: Any, lines: Sequence[SeedLine]) -> Pack:
+    """Return lines of one brief as one tree: the brief, below it the channels, below them styles and lines."""
+    prefix = prompt_of(tokenizer, lines[0].brief).prefix
+    tree = _Tree()
+    trunk = tree.grow(prefix, parent=None)
+    stems: dict[tuple[int, ...], int] = {}
+    for line in lines:
+        suffix = prompt_of(tokenizer, line.brief).suffix
+        ask = suffix[: len(_ask_ids(tokenizer, line))]
+        if ask not in stems:
+            stems[ask] = tree.grow(ask, parent=trunk)
+        answer = [*tokenizer(line.text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        tree.grow([*suffix[len(ask) :], *answer], parent=stems[ask], answer_length=len(answer))
+    return tree.pack()
+
+
+def _ask_ids(tokenizer: Any, line: SeedLine) -> list[int]:
+    """Return the tokens of a suffix that all styles of a channel share: it ends with a full stop before the style."""
+    ask = ask_text(channels()[line.brief.channel], line.brief.style, line.brief.locale)
+    return list(tokenizer(ask[: ask.index(STYLES[line.brief.style]) - 1], add_special_tokens=False)["input_ids"])
+
+
+class _Tree:
+    """A sequence under construction: every token belongs to a node and sees its own node's past and all nodes above."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.positions: list[int] = []
+        self.nodes: list[int] = []
+        self.sources: list[int] = []
+        # For each node: itself and every node above, and the position behind its last token.
+        self.lines_of_descent: list[set[int]] = []
+        self.ends: list[int] = []
+
+    def grow(self, ids: Sequence[int], parent: int | None, answer_length: int = 0) -> int:
+        """Append a node; its last `answer_length` tokens are to be learnt."""
+        node = len(self.ends)
+        start = 0 if parent is None else self.ends[parent]
+        self.ids += ids
+        self.positions += range(start, start + len(ids))
+        self.nodes += [node] * len(ids)
+        self.sources += range(len(self.ids) - answer_length - 1, len(self.ids) - 1)
+        self.lines_of_descent.append({node} | (set() if parent is None else self.lines_of_descent[parent]))
+        self.ends.append(start + len(ids))
+        return node
+
+    def pack(self) -> Pack:
+        ids, nodes, sources = torch.tensor(self.ids), torch.tensor(self.nodes), torch.tensor(self.sources)
+        sees = torch.zeros(len(self.ends), len(self.ends), dtype=torch.bool)
+        for node, above in enumerate(self.lines_of_descent):
+            sees[node, list(above)] = True
+        visible = sees[nodes][:, nodes].tril()
+        mask = torch.zeros(visible.shape, dtype=torch.bfloat16)
+        return Pack(
+            ids=ids[None],
+            positions=torch.tensor([self.positions]),
+            # (1, 1, T, T): 0 where a token may look, the lowest number elsewhere.
+            mask=mask.masked_fill(~visible, torch.finfo(torch.bfloat16).min)[None, None],
+            sources=sources,
+            targets=ids[sources + 1],
+        )
+
+
+def packs_of_epoch(tokenizer: Any, briefs: Sequence[SeedBrief], epoch: int) -> Iterator[Pack]:
+    """Yield all packs of an epoch; the order follows from the epoch alone."""
+    order = random.Random(f"{SEED}-{epoch}")
+    groups = [group for brief in briefs for group in _groups(brief, order)]
+    order.shuffle(groups)
+    for group in groups:
+        yield pack(tokenizer, group)
+
+
+def _groups(brief: SeedBrief, order: random.Random) -> list[list[SeedLine]]:
+    """Deal the lines of a brief out, channel by channel in any order, about `BRANCHES` at a time."""
+    names = sorted({line.brief.channel for line in brief.lines})
+    order.shuffle(names)
+    lines = sorted(brief.lines, key=lambda line: names.index(line.brief.channel))
+    return [lines[start : start + BRANCHES] for start in range(0, len(lines), BRANCHES)]
+
+
+def log_probabilities(model: Any, packed: Pack) -> torch.Tensor:
+    """Return the log probability of each counted token."""
+    hidden = model.model(
+        input_ids=packed.ids,
+        attention_mask=packed.mask,
+        position_ids=packed.positions,
+        use_cache=False,
+    ).last_hidden_state
+    logits = model.lm_head(hidden[0, packed.sources]).float()
+    return -torch.nn.functional.cross_entropy(logits, packed.targets, reduction="none")
+
+
+class LoraLinear(torch.nn.Module):
+    """A frozen linear layer with a low-rank addition. Its two matrices are bfloat16 like the layer: no casts."""
+
+    def __init__(self, base: torch.nn.Linear) -> None:
+        super().__init__()
+        self.base = base
+        self.down = torch.nn.Parameter(torch.empty(RANK, base.in_features, dtype=base.weight.dtype))
+        self.up = torch.nn.Parameter(torch.zeros(base.out_features, RANK, dtype=base.weight.dtype))
+        torch.nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return what the layer gives with its addition."""
+        low = torch.nn.functional.linear(inputs, self.down) * (ALPHA / RANK)
+        added: torch.Tensor = self.base(inputs) + torch.nn.functional.linear(low, self.up)
+        return added
+
+
+def add_lora(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """Freeze the model and put a LoraLinear in place of every linear layer but the head; return the new weights."""
+    model.requires_grad_(requires_grad=False)
+    layers = [
+        (name, layer)
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear) and name != "lm_head"
+    ]
+    weights = {}
+    for name, layer in layers:
+        lora = LoraLinear(layer)
+        model.set_submodule(name, lora)
+        # The names that PEFT gives them.
+        weights[f"base_model.model.{name}.lora_A.weight"] = lora.down
+        weights[f"base_model.model.{name}.lora_B.weight"] = lora.up
+    return weights
+
+
+class Training:
+    """A model under training with its optimizer and where it stands."""
+
+    def __init__(self, folder: Path, checkpoint: Path) -> None:
+        torch.manual_seed(SEED)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self.model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+        self.weights = add_lora(self.model)
+        # Small steps would be lost in bfloat16: the optimizer works on float32 copies.
+        self.masters = {name: weight.detach().float() for name, weight in self.weights.items()}
+        self.optimizer = torch.optim.AdamW(self.masters.values(), lr=LEARNING_RATE, weight_decay=0.0, foreach=False)
+        self.checkpoint = checkpoint
+        self.step = 0
+
+    def learn(self, packs: Sequence[Pack], total_steps: int) -> float:
+        """Take one optimizer step; return the loss a token."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * _schedule(self.step, total_steps)
+        tokens = sum(len(packed.targets) for packed in packs)
+        loss_sum = 0.0
+        for packed in packs:
+            loss = -log_probabilities(self.model, packed).sum() / tokens
+            loss.backward()  # type: ignore[no-untyped-call]
+            loss_sum += float(loss.detach())
+        for name, weight in self.weights.items():
+            assert weight.grad is not None
+            self.masters[name].grad = weight.grad.float()
+            weight.grad = None
+        torch.nn.utils.clip_grad_norm_(self.masters.values(), 1.0, foreach=False)
+        self.optimizer.step()
+        self._copy_masters()
+        self.step += 1
+        return loss_sum
+
+    @torch.no_grad()
+    def held_out_loss(self, briefs: Sequence[SeedBrief]) -> float:
+        """Return the loss a token on briefs that are not trained on."""
+        total, count = 0.0, 0
+        for brief in briefs:
+            for start in range(0, len(brief.lines), BRANCHES):
+                packed = pack(self.tokenizer, brief.lines[start : start + BRANCHES])
+                total -= float(log_probabilities(self.model, packed).sum())
+                count += len(packed.targets)
+        return total / count
+
+    def save(self) -> None:
+        """Write the checkpoint beside the old one and swap them, so that a kill leaves one that is whole."""
+        draft = self.checkpoint.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        tensors = {f"weight.{name}": master for name, master in self.masters.items()}
+        for name, master in self.masters.items():
+            state = self.optimizer.state[master]
+            tensors |= {f"{key}.{name}": state[key] for key in ("exp_avg", "exp_avg_sq")}
+        save_file(tensors, draft / "state.safetensors")
+        (draft / "state.json").write_text(json.dumps({"step": self.step}), encoding="utf-8")
+        shutil.rmtree(self.checkpoint, ignore_errors=True)
+        draft.rename(self.checkpoint)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, if there is one."""
+        if not (self.checkpoint / "state.json").is_file():
+            return
+        self.step = json.loads((self.checkpoint / "state.json").read_text(encoding="utf-8"))["step"]
+        tensors = load_file(self.checkpoint / "state.safetensors")
+        for name, master in self.masters.items():
+            master.copy_(tensors[f"weight.{name}"])
+            moments = {key: tensors[f"{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")}
+            self.optimizer.state[master] = {"step": torch.tensor(float(self.step)), **moments}
+        self._copy_masters()
+
+    @torch.no_grad()
+    def _copy_masters(self) -> None:
+        for name, weight in self.weights.items():
+            weight.copy_(self.masters[name])
+
+    def export(self, folder: Path) -> None:
+        """Write the adapter as PEFT reads it, in bfloat16; nothing is pickled."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: weight.detach().contiguous() for name, weight in self.weights.items()}
+        save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+        config = LoraConfig(
+            r=RANK,
+            lora_alpha=ALPHA,
+            target_modules=sorted({name.split(".")[-3] for name in self.weights}),
+            task_type="CAUSAL_LM",
+            base_model_name_or_path="HuggingFaceTB/SmolLM2-135M-Instruct",
+            inference_mode=True,
+        )
+        config.save_pretrained(str(folder))
+
+
+def train(cache: Path, adapter: Path = ADAPTER, threads: int = 2) -> None:
+    """Train the house adapter and write it; `cache` holds the starter model and the checkpoint."""
+    torch.set_num_threads(threads)
+    taught, held_out = train_and_held_out(seed_briefs())
+    training = Training(starter_folder(cache / "models"), cache / "house-checkpoint")
+    training.resume()
+    packs_an_epoch = sum(math.ceil(len(brief.lines) / BRANCHES) for brief in taught)
+    steps_an_epoch = math.ceil(packs_an_epoch / PACKS_A_STEP)
+    total = EPOCHS * steps_an_epoch
+    logger.info("%d lines of %d briefs, %d steps", sum(len(b.lines) for b in taught), len(taught), total)
+    started, losses = time.monotonic(), [0.0]
+    for epoch in range(training.step // steps_an_epoch, EPOCHS):
+        packs = list(packs_of_epoch(training.tokenizer, taught, epoch))
+        for number in range(training.step - epoch * steps_an_epoch, steps_an_epoch):
+            losses.append(training.learn(packs[number * PACKS_A_STEP : (number + 1) * PACKS_A_STEP], total))
+            if training.step % CHECKPOINT_STEPS == 0:
+                training.save()
+                recent = losses[-CHECKPOINT_STEPS:]
+                seconds = time.monotonic() - started
+                logger.info(
+                    "step %d of %d: loss %.3f, %.0f s", training.step, total, sum(recent) / len(recent), seconds
+                )
+        training.save()
+        training.export(adapter)
+        logger.info("epoch %d: held-out loss %.3f", epoch + 1, training.held_out_loss(held_out))
+
+
+def _schedule(step: int, total: int) -> float:
+    """Return the part of the learning rate at a step: up in a line, down in half a cosine to a twentieth."""
+    return min(1.0, (step + 1) / WARM_UP_STEPS) * (0.525 + 0.475 * math.cos(math.pi * step / total))
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description="Train the house adapter on the seed lines.")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder of starter model and checkpoint")
+    parser.add_argument("--adapter", type=Path, default=ADAPTER, help="where the adapter is written")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    train(given.cache, given.adapter, given.threads)
+
+
+if __name__ == "__main__":
+    main()

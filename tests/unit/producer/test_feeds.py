@@ -207,7 +207,7 @@ def test_any_bytes_are_products_or_a_report(tmp_path: Path, name: str, content: 
 
     try:
         feed = check(path)
-        found = "" if sum(1 for _ in feeds.stream(feed)) == feed.products else "a row was lost"
+        found = "products" if sum(1 for _ in feeds.stream(feed)) == feed.products else "a row was lost"
     except CampaignFileError as error:
         found = str(error)
 

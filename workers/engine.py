@@ -42,7 +42,8 @@ class Engine:
         self._settings = settings
         self._leases = leases
         self._storage = storage
-        self._turn = threading.Lock()
+        # Who holds the device may ask for it again.
+        self._turn = threading.RLock()
         self._models: dict[str, Model] = {}
         self._limits: dict[str, int] = {}
         # When the device began its batch (monotonic seconds); None while it is idle or loads a model.

@@ -17,7 +17,7 @@ from celery import Celery
 from core.broker import ring
 from core.errors import BrokerError, SettingsError, TransientError
 from core.ledger import Ledger
-from core.ledger.leases import Failure, Lease, Pick, Settled
+from core.ledger.leases import ALONE, Failure, Lease, Pick, Settled
 from core.settings import Settings
 from core.storage import Storage
 from schemas.assets import Asset
@@ -48,6 +48,7 @@ class Batch:
     """What became of the jobs of one lease so far."""
 
     lease: Lease
+    # When the device began it; until then, when it was claimed.
     began_at: float = field(default_factory=time.monotonic)
     chosen: list[tuple[Chosen, float]] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
@@ -109,6 +110,13 @@ class Generator:
 
     def _run_batch(self, bucket: str) -> bool:
         """Run one batch of the bucket; return False when nothing of it was left."""
+        if not bucket.endswith(ALONE):
+            return self._walk(bucket)
+        # Others that were claimed alone meanwhile would be lost with this job, as often as it is, and be given up.
+        with self._engine.turn():
+            return self._walk(bucket)
+
+    def _walk(self, bucket: str) -> bool:
         batch = self._claim(bucket)
         if batch is None:
             return False
@@ -154,6 +162,7 @@ class Generator:
             if not jobs:
                 return
             attempts = batch.lease.attempts
+            batch.began_at = time.monotonic()
             self._events.send(event for job in jobs for event in events.begun(job, attempts[job.id]))
             results = self._engine.generate(batch.lease.bucket, jobs, 1)
         jobs = self._choose(batch, results)

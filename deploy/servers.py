@@ -66,8 +66,9 @@ def store_command(home: Home, store: Store) -> tuple[str, ...]:
         "ip.bind": LOOPBACK,
         "master.port": master,
         "master.port.grpc": master_grpc,
-        # Alone, it need not wait ten seconds for others to vote: that is what a restart would take.
-        "master.electionTimeout": "1s",
+        # Alone, it need not wait ten seconds for others to vote. At a second, the volume server would come before the
+        # vote, and ask again only five seconds later.
+        "master.electionTimeout": "500ms",
         "master.telemetry": "false",
         "master.volumeSizeLimitMB": VOLUME_MEGABYTES,
         "volume.port": volume,

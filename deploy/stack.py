@@ -47,7 +47,8 @@ def up(settings: Settings, report: Report) -> Stack:
             start, started = _start_anew(home, settings, embedded, report)
         else:
             start = Start(home, _settled(home, settings, embedded), embedded, report)
-            started = start.start_servers() + start.start_workers()
+            started = start.start()
+            start.wait_for_workers(started)
             _report_changes(start)
         if not started:
             report(f"the stack in {home.root} is already up")
@@ -104,11 +105,12 @@ def _start_anew(home: Home, settings: Settings, former: Embedded | None, report:
         start = Start(home, _settled(home, settings, embedded), embedded, report)
         start.launch()
     try:
-        started = start.start_servers()
+        started = start.start()
     except BaseException:
         stop_supervised(home, report)
         raise
-    return start, started + start.start_workers()
+    start.wait_for_workers(started)
+    return start, started
 
 
 def _settled(home: Home, settings: Settings, embedded: Embedded) -> Settings:

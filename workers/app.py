@@ -1,8 +1,9 @@
 """The Celery app of every worker: `celery -A workers.app worker -Q generate.copy`, or `-Q housekeeping`.
 
-Importing it loads no model library; the first ticket of a kind does.
+Importing it loads no model library; a worker that serves a kind does, beside its own start.
 """
 
+import importlib
 import logging
 import threading
 from functools import cache
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
-from core.broker import GENERATE, SWEEP, make_app
+from core.broker import GENERATE, SWEEP, make_app, queue_of
 from core.errors import TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
@@ -60,7 +61,8 @@ def generate(self: Any, kind: str) -> None:
     generator.serve(Kind(kind))
 
 
-@app.task(name=SWEEP)
+# Every few seconds for ever: in Flower it would bury the jobs.
+@app.task(name=SWEEP, send_events=False)
 def sweep_task() -> None:
     """Mend what was lost."""
     try:
@@ -72,6 +74,21 @@ def sweep_task() -> None:
 @signals.setup_logging.connect
 def _configure_logs(**_: Any) -> None:
     configure_logs(settings)
+
+
+@signals.worker_init.connect
+def _warm_up(sender: Any, **_: Any) -> None:
+    """Begin the imports of the first ticket now: they take longer than all else that this process starts with."""
+    if not sender.app.amqp.queues.consume_from.keys().isdisjoint(map(queue_of, Kind)):
+        threading.Thread(target=_import_models, name="warm-up", daemon=True).start()
+
+
+def _import_models() -> None:
+    try:
+        importlib.import_module("workers.generate")
+        importlib.import_module("workers.models.copy")
+    except ImportError as error:
+        logger.warning("no model can be loaded: %s", error)
 
 
 @signals.worker_ready.connect

@@ -55,7 +55,8 @@ class JobEvents:
 def begun(job: Job, attempt: int) -> tuple[Event, Event]:
     """Return the events of a job whose batch the device begins; its arguments are what a person looks for."""
     brief = job.brief
-    shown = (job.campaign_id, brief.product.name, brief.channel, brief.audience.id)
+    # A list of tasks shows about the first fifty characters; the job's id begins with its campaign anyway.
+    shown = (brief.product.name, brief.channel, brief.audience.id, job.campaign_id)
     fields = {"uuid": job.id, "name": f"generate.{job.kind}", "args": repr(shown), "kwargs": "{}", "root_id": job.id}
     received = fields | {"retries": attempt - 1, "parent_id": None, "eta": None, "expires": None}
     return ("task-received", received), ("task-started", {"uuid": job.id})

@@ -73,6 +73,12 @@ def test_flower_listens_on_this_machine_alone(home: Home, embedded: Embedded, se
     assert flower["environment"] == 'FLOWER_UNAUTHENTICATED_API="true"'
 
 
+def test_flower_lists_product_and_channel_of_every_job(home: Home, embedded: Embedded, settings: Settings):
+    flower = _parsed(home, embedded, settings)["program:flower"]
+
+    assert "--tasks_columns=name,args,state" in flower["command"]
+
+
 def test_logs_are_rotated_in_the_home(home: Home, embedded: Embedded, settings: Settings):
     copy = _parsed(home, embedded, settings)["program:copy"]
 

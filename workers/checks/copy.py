@@ -75,7 +75,7 @@ def repair(text: str, brief: Brief) -> str:
     if line[:1] == line[-1:] == '"' or line.count('"') == 1:
         line = line.replace('"', "").strip()
     if line:
-        line = _first_upper(line)
+        line = _first_upper(_with_names(line, brief))
     if spec.headline:
         return _as_headline(line, brief)
     return _fewer_sentences(line, brief, spec)
@@ -105,6 +105,15 @@ def _content(text: str) -> frozenset[str]:
 def _overlap(left: frozenset[str], right: frozenset[str]) -> float:
     union = len(left | right)
     return len(left & right) / union if union else 1.0
+
+
+def _with_names(line: str, brief: Brief) -> str:
+    """Write the names of brand and product as the brief does, where they are proper names."""
+    for name in (brief.brand.name, brief.product.name):
+        if name != name.lower():
+            exact = name.replace("\\", r"\\")
+            line = re.sub(rf"(?i)(?<!\w){re.escape(name)}(?!\w)", exact, line)
+    return line
 
 
 def _first_upper(line: str) -> str:

@@ -42,10 +42,18 @@ _BROKEN = re.compile(
     r"(?i)\b(\w+) \1\b|"
     r"\b(?:a|an|the|your|our|its) (?:a|an|the|your|our|its|of|and|or|is|are|to|with|for|from|it|you|we)\b|"
     r"\b(?:of|with|from|for|into) (?:and|or|but|is|are|of)\b|\b(?:and|or) (?:and|or|of)\b|"
-    r"\ban? (?:is|are|has|have|can)\b|[,;:] ?[,;:.]|\.\.|…|\b(?:is|are) (?:is|are|has|have|do|does)\b"
+    r"\ban? (?:is|are|has|have|can)\b|[,;:] ?[,;:.]|\.\.|…|\b(?:is|are) (?:is|are|has|have|do|does)\b|"
+    r"\w- (?!and|or|to)\w"
+)
+_NUMBER = re.compile(r"\d(?:[\d.,]*\d)?")
+_A_PAIR = re.compile(
+    r"(?i)\ban? (?:(?!pair|set|box|pack)[\w'-]+ ){0,2}"
+    r"(?:binoculars|headphones|earphones|earbuds|glasses|goggles|scissors|pliers|pants|trousers|jeans|shorts|leggings|"
+    r"tights|shoes|boots|sneakers|sandals|slippers|socks|gloves|mittens|skis|skates)(?![\w-])"
 )
 _A_VOWEL = re.compile(
-    r"\b[Aa] (?!(?:u[ns]|one|eu|use|usual|uni)\w*)[aeio]\w+|\b[Aa]n (?!(?:ho[nu]r?|heir)\w*)[bcdfgjkpqtvwyz]\w+"
+    r"\b[Aa] (?!(?:u[ns]|one|eu|use|usual|uni)\w*)[aeio]\w+|\b[Aa]n (?!(?:ho[nu]r?|heir)\w*)[bcdfgjkpqtvwyz]\w+|"
+    r"\b[Aa] (?:[AEFHILMNRSX][A-Z]{1,4}|8|11|18)\b"
 )
 
 
@@ -94,12 +102,17 @@ def repeats(text: str, brief: Brief) -> str:
     again = [word for word, count in Counter(stems).items() if count > most]
     size = 4 if shape is Shape.LONG else 3
     phrases = Counter(zip(*(words[i:] for i in range(size)), strict=False))
-    return ", ".join(again + [" ".join(phrase) for phrase, count in phrases.items() if count > 1])
+    again += [" ".join(phrase) for phrase, count in phrases.items() if count > 1]
+    if shape is not Shape.LONG:
+        given = Counter(_NUMBER.findall(facts_of(brief).text))
+        numbers = Counter(_NUMBER.findall(text))
+        again += [number for number, count in numbers.items() if count > max(given[number], 1)]
+    return ", ".join(again)
 
 
 def broken_grammar(text: str, _brief: Brief) -> str:
     """Return what no English sentence has: 'the the', 'a invoice', 'of and', a small letter first."""
-    found = [match[0] for pattern in (_BROKEN, _A_VOWEL) for match in pattern.finditer(text)]
+    found = [match[0] for pattern in (_BROKEN, _A_VOWEL, _A_PAIR) for match in pattern.finditer(text)]
     for sentence in sentences_of(text):
         words = words_of(sentence)
         if words and sentence.endswith(".") and words[-1].lower() in _NEVER_LAST and not re.search(r"\d\W*$", sentence):

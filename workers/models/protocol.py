@@ -1,12 +1,16 @@
 """What every model family offers, and what it hands back: candidates for each job, best first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import JsonValue
 
 from schemas.jobs import Job
+
+# What jobs are made of: the bytes of each of a job's inputs, by job id and role. Most kinds are made of nothing.
+Parts = Mapping[str, Mapping[str, bytes]]
+NO_PARTS: Parts = {}
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,8 @@ class Sample:
     content_type: str
     score: float
     recipe: dict[str, JsonValue]
+    # Why the model itself advises against it; empty when nothing does.
+    refused: str = ""
 
 
 class Model(Protocol):
@@ -25,7 +31,7 @@ class Model(Protocol):
     version: str
     device: str
 
-    def generate(self, jobs: Sequence[Job], attempt: int) -> list[list[Sample]]:
+    def generate(self, jobs: Sequence[Job], attempt: int, parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
         """Return the candidates of each job, best first, in the order of the jobs.
 
         The same job and attempt give the same candidates in any batch. A higher attempt (from 1) gives other ones.

@@ -12,8 +12,7 @@ import logging
 import math
 import random
 import shutil
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,14 +32,32 @@ logger = logging.getLogger(__name__)
 ADAPTER = Path(__file__).parent / "adapter"
 RANK = 16
 ALPHA = 32
-EPOCHS = 2
 # Three channels in all their styles.
 BRANCHES = 15
 PACKS_A_STEP = 2
-LEARNING_RATE = 5e-4
 WARM_UP_STEPS = 20
 CHECKPOINT_STEPS = 25
 SEED = 7
+
+
+# The family of briefs whose lines are plain: facts in the words of the brief, in sentences that fit any product.
+PLAIN = "plain"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training: how often over which lines, and the highest learning rate."""
+
+    epochs: int
+    learning_rate: float
+    plain_only: bool
+
+
+# First the trade, from all lines; then the plain way in which a small model makes the fewest mistakes.
+STAGES = (
+    Stage(epochs=2, learning_rate=5e-4, plain_only=False),
+    Stage(epochs=2, learning_rate=5e-4, plain_only=True),
+)
 
 
 @dataclass(frozen=True)
@@ -118,13 +135,12 @@ class _Tree:
         )
 
 
-def packs_of_epoch(tokenizer: Any, briefs: Sequence[SeedBrief], epoch: int) -> Iterator[Pack]:
-    """Yield all packs of an epoch; the order follows from the epoch alone."""
+def groups_of_epoch(briefs: Sequence[SeedBrief], epoch: str) -> list[list[SeedLine]]:
+    """Return what is packed together; the order follows from the name of the epoch alone."""
     order = random.Random(f"{SEED}-{epoch}")
     groups = [group for brief in briefs for group in _groups(brief, order)]
     order.shuffle(groups)
-    for group in groups:
-        yield pack(tokenizer, group)
+    return groups
 
 
 def _groups(brief: SeedBrief, order: random.Random) -> list[list[SeedLine]]:
@@ -192,14 +208,14 @@ class Training:
         self.weights = add_lora(self.model)
         # Small steps would be lost in bfloat16: the optimizer works on float32 copies.
         self.masters = {name: weight.detach().float() for name, weight in self.weights.items()}
-        self.optimizer = torch.optim.AdamW(self.masters.values(), lr=LEARNING_RATE, weight_decay=0.0, foreach=False)
+        self.optimizer = torch.optim.AdamW(self.masters.values(), weight_decay=0.0, foreach=False)
         self.checkpoint = checkpoint
         self.step = 0
 
-    def learn(self, packs: Sequence[Pack], total_steps: int) -> float:
+    def learn(self, packs: Sequence[Pack], learning_rate: float) -> float:
         """Take one optimizer step; return the loss a token."""
         for group in self.optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * _schedule(self.step, total_steps)
+            group["lr"] = learning_rate
         tokens = sum(len(packed.targets) for packed in packs)
         loss_sum = 0.0
         for packed in packs:
@@ -280,25 +296,32 @@ def train(cache: Path, adapter: Path = ADAPTER, threads: int = 2) -> None:
     taught, held_out = train_and_held_out(seed_briefs())
     training = Training(starter_folder(cache / "models"), cache / "house-checkpoint")
     training.resume()
-    packs_an_epoch = sum(math.ceil(len(brief.lines) / BRANCHES) for brief in taught)
-    steps_an_epoch = math.ceil(packs_an_epoch / PACKS_A_STEP)
-    total = EPOCHS * steps_an_epoch
-    logger.info("%d lines of %d briefs, %d steps", sum(len(b.lines) for b in taught), len(taught), total)
-    started, losses = time.monotonic(), [0.0]
-    for epoch in range(training.step // steps_an_epoch, EPOCHS):
-        packs = list(packs_of_epoch(training.tokenizer, taught, epoch))
-        for number in range(training.step - epoch * steps_an_epoch, steps_an_epoch):
-            losses.append(training.learn(packs[number * PACKS_A_STEP : (number + 1) * PACKS_A_STEP], total))
-            if training.step % CHECKPOINT_STEPS == 0:
-                training.save()
-                recent = losses[-CHECKPOINT_STEPS:]
-                seconds = time.monotonic() - started
-                logger.info(
-                    "step %d of %d: loss %.3f, %.0f s", training.step, total, sum(recent) / len(recent), seconds
-                )
-        training.save()
-        training.export(adapter)
-        logger.info("epoch %d: held-out loss %.3f", epoch + 1, training.held_out_loss(held_out))
+    first_step = 0
+    for number, stage in enumerate(STAGES, start=1):
+        briefs = [brief for brief in taught if (brief.family == PLAIN) == stage.plain_only]
+        logger.info("stage %d: %d lines of %d briefs", number, sum(len(b.lines) for b in briefs), len(briefs))
+        orders = [groups_of_epoch(briefs, f"{number}-{epoch}") for epoch in range(stage.epochs)]
+        batches = [order[i : i + PACKS_A_STEP] for order in orders for i in range(0, len(order), PACKS_A_STEP)]
+        if training.step < first_step + len(batches):
+            _take(training, stage, batches, first_step)
+            training.export(adapter)
+            for name, some in (("plain", True), ("all other", False)):
+                loss = training.held_out_loss([brief for brief in held_out if (brief.family == PLAIN) == some])
+                logger.info("held-out loss of %s briefs: %.3f", name, loss)
+        first_step += len(batches)
+
+
+def _take(training: Training, stage: Stage, batches: Sequence[list[list[SeedLine]]], first_step: int) -> None:
+    """Go through a stage from where the training stands."""
+    losses: list[float] = []
+    for number in range(training.step - first_step, len(batches)):
+        packs = [pack(training.tokenizer, group) for group in batches[number]]
+        losses.append(training.learn(packs, stage.learning_rate * _schedule(number, len(batches))))
+        if training.step % CHECKPOINT_STEPS == 0 or number == len(batches) - 1:
+            training.save()
+            mean = sum(losses) / len(losses)
+            logger.info("step %d, %d of %d: loss %.3f", training.step, number + 1, len(batches), mean)
+            losses = []
 
 
 def _schedule(step: int, total: int) -> float:

@@ -83,6 +83,7 @@ def test_a_line_that_says_only_what_the_brief_says_passes(brief_of: BriefOf, cha
         ("negations", "Dark espresso roast. The beans do not taste of sugar."),
         ("names", "Northbean Coffee has a dark espresso roast with cocoa."),
         ("names", "A dark espresso roast from northbeam coffee for you."),
+        ("names", "A dark espresso roast with cocoa from our Northbeam Coffee."),
         ("capitals", "Dark espresso roast from Peru with notes of cocoa."),
         ("grounding", "Dark espresso roast with notes of hazelnut and cocoa."),
         ("grounding", "Silky dark espresso with a velvety note of cocoa."),
@@ -90,10 +91,29 @@ def test_a_line_that_says_only_what_the_brief_says_passes(brief_of: BriefOf, cha
         ("pairs", "Dark espresso roast of brown beans before eight."),
         ("product", "Take your time at the table before you go to the door."),
         ("grammar", "Dark espresso roast with a notes of of cocoa and sugar."),
+        ("roles", "Dark espresso roast. It is the coffee that needs you."),
+        ("grammar", "A dark- roast of espresso with cocoa and brown sugar."),
+        ("repeats", "Dark espresso roast for 14.90 EUR a bag, 14.90 EUR a cup."),
+        ("grammar", "A dark espresso roast for a headphones with cocoa in it."),
+        ("grammar", "A espresso roast with notes of cocoa and brown sugar."),
+        ("grammar", "Dark espresso roast, roasted by a FM of cocoa and sugar."),
+        ("product", "Ember Espresso by Northbeam Coffee, Ember Espresso."),
     ],
 )
 def test_each_rule_refuses_what_it_is_there_for(brief_of: BriefOf, rule: str, text: str):
     assert rule in failed(text, brief_of())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wrong"),
+    [
+        ("Tern Desk Lamp", "The Tern Desk has notes of cocoa and brown sugar in it.", {"names"}),
+        ("Dark roast in a bag", "The Dark roast has notes of cocoa and brown sugar.", set()),
+        ("Ember Roast, 250 g", "Ember Roast has notes of cocoa and brown sugar in it.", set()),
+    ],
+)
+def test_a_product_keeps_its_noun(brief_of: BriefOf, name: str, text: str, wrong: set[str]):
+    assert failed(text, brief_of(product={"name": name})) & {"names"} == wrong
 
 
 def test_a_question_without_a_question_mark_is_off_style(brief_of: BriefOf):
@@ -123,6 +143,7 @@ def test_other_languages_are_checked_for_form_and_numbers_only(brief_of: BriefOf
     [
         ("google_search.headline", '"dark roast with notes of cocoa."', "Dark Roast With Notes of Cocoa"),
         ("google_search.headline", "Ember espresso,  250 g", "Ember Espresso, 250 g"),
+        ("push.notification", "Try an ember espresso with cocoa.", "Try an Ember Espresso with cocoa."),
         ("email.subject", "Notes of cocoa before eight.", "Notes of cocoa before eight"),
         ("push.notification", "dark roast , with notes of cocoa .", "Dark roast, with notes of cocoa."),
         (

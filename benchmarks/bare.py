@@ -17,6 +17,7 @@ from core.ledger import Ledger
 from core.settings import Settings
 from schemas.jobs import Job
 from workers.choose import Chooser
+from workers.finishing import finishers
 from workers.models import copy
 from workers.models.copy import CopyModel
 
@@ -42,7 +43,7 @@ def _serve(settings: Settings) -> None:
     for line in sys.stdin:
         order = json.loads(line)
         planned = work.jobs(order["campaign"], order["jobs"], settings.copy_model, settings.copy_adapter)
-        chooser = Chooser(ledger.assets) if order["checked"] else None
+        chooser = Chooser(ledger.assets, finishers(settings)) if order["checked"] else None
         _run(model, list(planned), settings.batch_size, chooser)
 
 
@@ -52,7 +53,7 @@ def _run(model: CopyModel, planned: Sequence[Job], batch_size: int, chooser: Cho
     while batch := list(itertools.islice(jobs, batch_size)):
         made = model.generate(batch, 1)
         if chooser:
-            chosen, _ = chooser.choose(list(zip(batch, made, strict=True)))
+            chosen, _ = chooser.choose(list(zip(batch, made, strict=True)), model.version)
             accepted += len(chosen)
         batches += 1
         _say(batch=batches)

@@ -25,6 +25,7 @@ from schemas.jobs import Job
 from workers.choose import Chosen
 from workers.engine import Engine
 from workers.events import JobEvents
+from workers.finishing.copy import finished_line
 from workers.generate import Batch, Generator
 from workers.models.protocol import Model, Sample
 
@@ -83,11 +84,12 @@ class Published(Noop):
 
     def _make(self, batch: Batch) -> None:
         bucket, jobs = batch.lease.bucket, batch.lease.jobs
-        with self._engine.turn():
+        with self._engine.turn(bucket):
             results = self._engine.generate(bucket, jobs, 1)
         batch.chosen = [
-            (Chosen(made.job, made.samples[0].data.decode(), made.samples[0], (), 0), made.device_seconds)
+            (Chosen(made.job, finished_line(sample.data.decode()), sample, (), 0), made.device_seconds)
             for made in results
+            for sample in made.samples[:1]
         ]
 
 
@@ -125,7 +127,7 @@ def _asset(one: Chosen) -> Asset:
         location=place,
         manifest=place,
         content_type="text/plain",
-        preview=one.text,
+        preview=one.finished.preview,
         fingerprint=sha256(one.text.encode()).hexdigest(),
         model="no-op",
         device_seconds=0.0,

@@ -13,6 +13,8 @@ FactoryError
     ├── SettingsError          a setting is missing or wrong
     ├── ModelLoadError         a model cannot be loaded from its reference
     ├── CorruptAssetError      stored bytes do not match their sha256
+    ├── CompositionError       an advertisement cannot be composed of its parts
+    ├── ProvenanceError        a file whose provenance cannot be read or written
     └── RejectedError          no candidate of a job passed its checks
 """
 
@@ -89,6 +91,14 @@ class ModelLoadError(PermanentError):
 
 class CorruptAssetError(PermanentError):
     """Stored bytes do not match the sha256 in their row."""
+
+
+class CompositionError(PermanentError):
+    """An advertisement cannot be composed of its parts: text too long, a character no font has, a broken picture."""
+
+
+class ProvenanceError(PermanentError):
+    """The provenance of a file cannot be read or written: its format is not known, or the signer refuses."""
 
 
 class RejectedError(PermanentError):

@@ -55,11 +55,31 @@ class Settings(BaseSettings):
     copy_adapter: Annotated[
         str | None, Field(description="LoRA adapter on it: `house`, a folder, or empty for none.")
     ] = "house"
+    image_model: Annotated[
+        str,
+        Field(description="Diffusers pipeline for pictures: `starter`, a folder, a hub id, or s3://bucket/prefix."),
+    ] = "starter"
+    image_adapter: Annotated[str | None, Field(description="LoRA adapter on it: a folder, a hub id, or empty.")] = None
+    image_steps: Annotated[
+        int | None, Field(ge=1, le=500, description="Denoising steps where a campaign names none; empty: the model's.")
+    ] = None
+    image_offload: Annotated[
+        Literal["none", "model", "sequential"],
+        Field(description="Keep parts of the image model in main memory: slower, needs less memory of the GPU."),
+    ] = "none"
+    image_slicing: Annotated[
+        bool, Field(description="Compute attention and VAE of the image model in slices: slower, needs less memory.")
+    ] = False
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")] = "auto"
     dtype: Annotated[
         Literal["auto", "bfloat16", "float16", "float32"], Field(description="Number format of weights.")
     ] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of a model; 0 leaves it to torch.")] = 0
+    provenance_certificate: Annotated[
+        Path | None,
+        Field(description="PEM chain that signs pictures, signer first, authority last; empty makes one in the home."),
+    ] = None
+    provenance_key: Annotated[Path | None, Field(description="PEM file of the private key to that certificate.")] = None
     flower_port: Annotated[int, Field(gt=0, lt=65536, description="Port of Flower on 127.0.0.1.")] = 5590
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="How much is logged.")] = (
         "info"

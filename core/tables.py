@@ -24,6 +24,13 @@ metadata = MetaData(
     }
 )
 
+# The `not_before` of a job that waits for its inputs: 30 000 years from now.
+WAITS_FOR_INPUTS = 1e12
+# Conditions of indexes. A statement that shall use one of these indexes repeats its condition word by word.
+IS_READY = text("state = 'waiting' AND not_before < 1e12")
+IS_UNREADY = text("state = 'waiting' AND not_before = 1e12")
+IS_LEASED = text("state = 'leased'")
+
 campaigns = Table(
     "campaigns",
     metadata,
@@ -60,6 +67,8 @@ jobs = Table(
     Column("audience_id", String(64), nullable=False),
     Column("variant", Integer, nullable=False),
     Column("seed", BigInteger, nullable=False),
+    # How many other jobs it is made of; `inputs` lists them.
+    Column("inputs", Integer, nullable=False, server_default="0"),
     Column("not_before", Float, nullable=False),
     # How often it was claimed, ended in an error, lost its worker, and lost it while it ran alone.
     Column("attempts", Integer, nullable=False),
@@ -75,14 +84,23 @@ jobs = Table(
     Column("started_at", Float),
     Column("finished_at", Float),
     Column("device_seconds", Float, nullable=False),
-    Index("ix_jobs_claim", "campaign_id", "state", "bucket", "position"),
-    Index("ix_jobs_pick", "campaign_id", "state", "kind", "position"),
-    Index(
-        "ix_jobs_leased",
-        "lease_until",
-        sqlite_where=text("state = 'leased'"),
-        postgresql_where=text("state = 'leased'"),
-    ),
+    Index("ix_jobs_state", "campaign_id", "state"),
+    # Of very many jobs that wait for their inputs, a claim must not look at a single one.
+    Index("ix_jobs_claim", "campaign_id", "bucket", "position", sqlite_where=IS_READY, postgresql_where=IS_READY),
+    Index("ix_jobs_pick", "campaign_id", "kind", "position", sqlite_where=IS_READY, postgresql_where=IS_READY),
+    Index("ix_jobs_unready", "id", sqlite_where=IS_UNREADY, postgresql_where=IS_UNREADY),
+    Index("ix_jobs_leased", "lease_until", sqlite_where=IS_LEASED, postgresql_where=IS_LEASED),
+)
+
+# What jobs are made of: the asset of `input_job_id` plays this role in `job_id`.
+inputs = Table(
+    "inputs",
+    metadata,
+    Column("job_id", String(96), ForeignKey("jobs.id"), primary_key=True),
+    Column("role", String(40), primary_key=True),
+    # Without a foreign key: a job may be recorded before those that it is made of.
+    Column("input_job_id", String(96), nullable=False),
+    Index("ix_inputs_input_job_id", "input_job_id"),
 )
 
 assets = Table(
@@ -103,6 +121,8 @@ assets = Table(
     Column("content_type", String(100), nullable=False),
     Column("preview", Text, nullable=False),
     Column("fingerprint", String(64), nullable=False),
+    # Perceptual hash of a picture or sound in hex: near-duplicates have nearly the same. Empty for copy.
+    Column("likeness", String(16), nullable=False, server_default=""),
     Column("model", String(200), nullable=False),
     Column("device_seconds", Float, nullable=False),
     Column("created_at", Float, nullable=False),

@@ -23,7 +23,7 @@ WORKER_START_SECONDS = 2
 # The supervisor waits one second longer after each failed start, so a full disk or a taken port is no busy loop.
 START_ATTEMPTS = 1000
 SERVERS = ("valkey", "seaweedfs")
-WORKERS = ("copy", "housekeeping", "beat", "flower")
+WORKERS = ("generate", "housekeeping", "beat", "flower")
 # The arguments of a job are its product, channel, audience and campaign: what a person looks for.
 FLOWER_COLUMNS = "name,args,state,received,runtime,worker,uuid"
 LOG_MEGABYTES = 10
@@ -52,8 +52,9 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
         found.append(Program("seaweedfs", command, start_seconds=1, stop_seconds=STORE_STOP_SECONDS))
     celery = (sys.executable, "-m", "celery", "-A", "workers.app")
     worker = (*celery, "worker", "--without-gossip", "--without-mingle", "-E", "-l", settings.log_level)
+    queues = ",".join(map(queue_of, Kind))
     found += [
-        Program("copy", (*worker, "-n", "copy@%h", "-Q", queue_of(Kind.COPY), "--pool=threads", "-c", "3")),
+        Program("generate", (*worker, "-n", "generate@%h", "-Q", queues, "--pool=threads", "-c", "3")),
         Program("housekeeping", (*worker, "-n", "housekeeping@%h", "-Q", HOUSEKEEPING_QUEUE, "--pool=solo")),
         Program("beat", (*celery, "beat", "-l", settings.log_level, "-s", str(home.data / "beat-schedule"))),
         Program(

@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
@@ -12,14 +13,29 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from core.errors import CampaignFileError, Problem
-from producer import feeds
+from producer import feeds, logos
 from producer.documents import Document, Loc, read_json, read_yaml
+from producer.logos import Logo
 from producer.problems import Problems, explain, field_of, file_name, suggestion
-from schemas.campaigns import Audience, Brand, Budget, Campaign, CopyDeliverable, Product, ProductFeed
+from schemas.campaigns import (
+    Audience,
+    Brand,
+    Budget,
+    Campaign,
+    CopyDeliverable,
+    CreativeDeliverable,
+    ImageDeliverable,
+    Kind,
+    Product,
+    ProductFeed,
+)
 from schemas.channels import channels
+from schemas.pictures import picture_channels
 
 # Reading this much YAML takes a quarter of a minute; more products than that belong into a feed.
 MAX_BYTES = 5_000_000
+# What can be set in large letters on a picture.
+MOST_HEADLINE_CHARACTERS = 60
 
 # Which keys are known where, for suggestions; a path without the positions in its lists.
 _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
@@ -28,14 +44,19 @@ _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("products",): ProductFeed,
     ("products", "#"): Product,
     ("audiences", "#"): Audience,
-    ("deliverables", "#"): CopyDeliverable,
     ("budget",): Budget,
 }
-# Lists in which two entries must differ: the list, the key that tells them apart, and the way out.
+_DELIVERABLES: dict[str, type[BaseModel]] = {
+    Kind.COPY: CopyDeliverable,
+    Kind.IMAGE: ImageDeliverable,
+    Kind.CREATIVE: CreativeDeliverable,
+}
+# Lists in which two entries must differ: the list, the keys that tell them apart, and the way out.
 _DISTINCT = (
-    ("products", "sku", "give each product its own sku"),
-    ("audiences", "id", "give each audience its own id"),
-    ("deliverables", "channel", "raise the variants of the first instead"),
+    ("products", ("sku",), "give each product its own sku"),
+    ("audiences", ("id",), "give each audience its own id"),
+    ("deliverables", ("channel", "kind"), "raise the variants of the first instead"),
+    ("locales", (), ""),
 )
 
 
@@ -49,6 +70,7 @@ class CampaignSource:
     product_count: int
     document: Document = field(repr=False, compare=False)
     feed: feeds.Feed | None = None
+    logo: Logo | None = None
 
     def products(self) -> Iterator[Product]:
         """Yield every product, a feed's straight from its file; raises when the feed has changed since it was read."""
@@ -65,14 +87,15 @@ def read(path: Path) -> CampaignSource:
     campaign = None
     if document.root or not problems:
         campaign, found = _campaign(document)
-        found += _repeats(document) + _unknown_channels(document)
+        found += _repeats(document) + _wrong_deliverables(document)
         problems.add(*sorted(found, key=lambda problem: (problem.line, problem.column)))
     feed = _feed(path, document, problems)
+    logo = logos.read(path.parent, document, problems)
     if campaign is None or problems:
         raise problems.error()
     inline = campaign.products if isinstance(campaign.products, tuple) else ()
     count = feed.products if feed else len(inline)
-    return CampaignSource(path, campaign, _id(campaign, feed), count, document, feed)
+    return CampaignSource(path, campaign, _id(campaign, feed, logo), count, document, feed, logo)
 
 
 def _document(path: Path) -> Document:
@@ -117,49 +140,84 @@ def _campaign(document: Document) -> tuple[Campaign | None, list[Problem]]:
         # As JSON, because strict about types then means: lists and texts are right, `true` is not a number.
         return Campaign.model_validate_json(dumps(plain), strict=True), []
     except ValidationError as error:
-        return None, explain(error, document, _keys_at)
+        return None, explain(error, document, partial(_keys_at, document))
 
 
-def _keys_at(loc: Loc) -> tuple[str, ...]:
+def _keys_at(document: Document, loc: Loc) -> tuple[str, ...]:
     model = _MODELS.get(tuple("#" if isinstance(key, int) else key for key in loc))
+    if loc[:1] == ("deliverables",):
+        model = _DELIVERABLES.get(_text(document, (*loc, "kind")))
     return tuple(model.model_fields) if model else ()
+
+
+def _text(document: Document, loc: Loc) -> str:
+    """Return the text at a path, without space around it; nothing where there is none."""
+    node = document.find(loc)
+    return node.value.strip() if node and isinstance(node.value, str) else ""
+
+
+def _length(document: Document, name: str) -> int:
+    entries = document.find((name,))
+    return len(entries.value) if entries and isinstance(entries.value, list) else 0
 
 
 def _repeats(document: Document) -> list[Problem]:
     """Return a problem for each entry of a list that is there already."""
     problems = []
-    for name, key, way_out in _DISTINCT:
-        for loc, value, first in _again(document, name, key):
-            message = f"'{value}' stands on line {first} already; {way_out}"
-            problems.append(_problem(document, loc, message))
-    for loc, value, first in _again(document, "locales", None):
-        problems.append(_problem(document, loc, f"'{value}' stands on line {first} already"))
+    for name, keys, way_out in _DISTINCT:
+        first_lines: dict[tuple[str, ...], int] = {}
+        for i in range(_length(document, name)):
+            locs: list[Loc] = [(name, i, key) for key in keys] or [(name, i)]
+            value = tuple(_text(document, loc) for loc in locs)
+            if value[0] and value in first_lines:
+                message = f"'{value[0][:64]}' stands on line {first_lines[value]} already"
+                problems.append(_problem(document, locs[0], f"{message}; {way_out}" if way_out else message))
+            first_lines.setdefault(value, document.place(locs[0]).line)
     return problems
 
 
-def _again(document: Document, name: str, key: str | None) -> Iterator[tuple[Loc, str, int]]:
-    """Yield the path and text of each repeated entry, and the line of the first that has the text."""
-    entries = document.find((name,))
-    first_lines: dict[str, int] = {}
-    for i in range(len(entries.value) if entries and isinstance(entries.value, list) else 0):
-        loc: Loc = (name, i, key) if key else (name, i)
-        node = document.find(loc)
-        if node and isinstance(node.value, str):
-            value = node.value.strip()
-            if value in first_lines:
-                yield loc, value[:64], first_lines[value]
-            first_lines.setdefault(value, node.place.line)
-
-
-def _unknown_channels(document: Document) -> list[Problem]:
-    """Return a problem for each deliverable whose channel has no spec."""
-    entries = document.find(("deliverables",))
+def _wrong_deliverables(document: Document) -> list[Problem]:
+    """Return a problem for each deliverable whose channel has no spec, or whose parts the campaign does not make."""
     problems = []
-    for i in range(len(entries.value) if entries and isinstance(entries.value, list) else 0):
-        node = document.find(("deliverables", i, "channel"))
-        if node and isinstance(node.value, str) and node.value.strip() not in channels():
-            message = f"unknown channel; {suggestion(node.value, channels())}"
-            problems.append(_problem(document, ("deliverables", i, "channel"), message))
+    made = {kind: _channels_of(document, kind) for kind in (Kind.COPY, Kind.IMAGE)}
+    for i in range(_length(document, "deliverables")):
+        loc: Loc = ("deliverables", i)
+        kind, channel = _text(document, (*loc, "kind")), _text(document, (*loc, "channel"))
+        known = {Kind.COPY: list(channels()), "": [*channels(), *picture_channels()]}.get(
+            kind, list(picture_channels())
+        )
+        if channel and channel not in known:
+            message = f"unknown channel; {suggestion(channel, known)}"
+            problems.append(_problem(document, (*loc, "channel"), message))
+        if kind == Kind.CREATIVE:
+            problems += _missing_parts(document, loc, made)
+    return problems
+
+
+def _channels_of(document: Document, kind: Kind) -> list[str]:
+    entries: list[Loc] = [("deliverables", i) for i in range(_length(document, "deliverables"))]
+    return [_text(document, (*loc, "channel")) for loc in entries if _text(document, (*loc, "kind")) == kind]
+
+
+def _missing_parts(document: Document, loc: Loc, made: dict[Kind, list[str]]) -> list[Problem]:
+    """Return what a finished advertisement needs and the campaign does not make."""
+    problems = []
+    headline = _text(document, (*loc, "headline")) or CreativeDeliverable.model_fields["headline"].default
+    spec = channels().get(headline)
+    if spec is None or spec.max_characters > MOST_HEADLINE_CHARACTERS:
+        names = [name for name, known in channels().items() if known.max_characters <= MOST_HEADLINE_CHARACTERS]
+        problems.append(_problem(document, (*loc, "headline"), f"is no headline; {suggestion(headline, names)}"))
+    elif headline not in made[Kind.COPY]:
+        message = f"the campaign makes no {headline}: add {{kind: copy, channel: {headline}}} to its deliverables"
+        problems.append(_problem(document, (*loc, "headline"), message))
+    image = _text(document, (*loc, "image"))
+    if not made[Kind.IMAGE]:
+        channel = image or "instagram.square"
+        message = f"the campaign makes no pictures: add {{kind: image, channel: {channel}}} to its deliverables"
+        problems.append(_problem(document, loc, message))
+    elif image and image not in made[Kind.IMAGE]:
+        message = f"the campaign makes no such pictures; {suggestion(image, made[Kind.IMAGE])}"
+        problems.append(_problem(document, (*loc, "image"), message))
     return problems
 
 
@@ -194,7 +252,7 @@ def _problem(document: Document, loc: Loc, message: str) -> Problem:
     return Problem(document.file, *document.place(loc), field_of(loc), message)
 
 
-def _id(campaign: Campaign, feed: feeds.Feed | None) -> str:
+def _id(campaign: Campaign, feed: feeds.Feed | None, logo: Logo | None) -> str:
     """Return the campaign's name and a hash of all that it asks for."""
-    content = campaign.model_dump_json() + (feed.sha256 if feed else "")
+    content = campaign.model_dump_json() + (feed.sha256 if feed else "") + (logo.key if logo else "")
     return f"{campaign.name}-{sha256(content.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""Assets as people receive them: the text out of its object in S3, checked against the sha256 in the ledger."""
+"""Assets as people receive them: their bytes out of S3, checked against the sha256 in the ledger."""
 
 import json
 from collections import OrderedDict
@@ -13,6 +13,7 @@ from core.ledger import Ledger
 from core.ledger.assets import Delivered
 from core.storage import Storage
 from schemas.assets import Asset, Location, Manifest
+from schemas.campaigns import Kind
 from schemas.jobs import Brief
 
 # Neighbours in a campaign lie in a handful of objects, one for each bucket and batch in hand.
@@ -20,14 +21,18 @@ KEPT_OBJECTS = 64
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of copy with all that a person or a spreadsheet wants to know about it."""
+class Delivery:
+    """One asset with all that a person or a spreadsheet wants to know about it."""
 
     asset: Asset
+    kind: Kind
     brief: Brief
     variant: int
     created_at: float
+    # The line of copy; of anything else, what it shows.
     text: str
+    # The bytes of the file; nothing where only tables are written.
+    data: bytes = b""
     manifest: Manifest | None = None
 
 
@@ -85,20 +90,41 @@ def manifest_of(data: bytes, asset: Asset) -> Manifest:
     return manifest
 
 
-def lines(ledger: Ledger, storage: Storage, campaign_id: str, *, with_manifests: bool = False) -> Iterator[Line]:
-    """Yield every line of a campaign in the order of its plan; the first damaged one raises CorruptAssetError."""
+def deliveries(
+    ledger: Ledger, storage: Storage, campaign_id: str, *, with_manifests: bool = False, with_files: bool = False
+) -> Iterator[Delivery]:
+    """Yield every asset of a campaign in the order of its plan; the first damaged one raises CorruptAssetError.
+
+    Lines of copy are always read; pictures, which are large, only with `with_files`.
+    """
     objects = Objects(storage)
     for delivered in ledger.assets.of_campaign(campaign_id):
-        yield _line(objects, delivered, with_manifests=with_manifests)
+        yield _delivery(objects, storage, delivered, with_manifests=with_manifests, with_files=with_files)
 
 
-def _line(objects: Objects, delivered: Delivered, *, with_manifests: bool) -> Line:
+def _delivery(
+    objects: Objects, storage: Storage, delivered: Delivered, *, with_manifests: bool, with_files: bool
+) -> Delivery:
     asset = delivered.asset
-    return Line(
+    text, data = asset.preview, b""
+    if delivered.kind == Kind.COPY:
+        text = text_of(objects.read(asset.location), asset.job_id)
+        data = f"{text}\n".encode()
+    elif with_files:
+        data = storage.get(asset.location)
+    return Delivery(
         asset=asset,
+        kind=delivered.kind,
         brief=Brief.model_validate_json(delivered.brief),
         variant=delivered.variant,
         created_at=delivered.created_at,
-        text=text_of(objects.read(asset.location), asset.job_id),
-        manifest=manifest_of(objects.read(asset.manifest), asset) if with_manifests else None,
+        text=text,
+        data=data,
+        manifest=manifest_of(_manifest_bytes(objects, storage, asset), asset) if with_manifests else None,
     )
+
+
+def _manifest_bytes(objects: Objects, storage: Storage, asset: Asset) -> bytes:
+    # Manifests of lines share objects, those of files lie beside their files.
+    is_shared = asset.manifest.key.endswith(".jsonl")
+    return objects.read(asset.manifest) if is_shared else storage.get(asset.manifest)

@@ -8,7 +8,7 @@ from pathlib import Path
 from core.errors import StateError
 from core.ledger import Ledger
 from core.settings import Settings
-from producer.delivered import Line
+from producer.delivered import Delivery
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "northbeam" / "campaign.yaml"
 CAMPAIGNS_LOOKED_AT = 10_000
@@ -27,10 +27,10 @@ def write_campaign(settings: Settings, ledger: Ledger) -> Path:
     return path
 
 
-def best_lines(made: Iterable[Line], number: int) -> list[Line]:
+def best_lines(made: Iterable[Delivery], number: int) -> list[Delivery]:
     """Return the lines that the model thinks best of, spread over channels and products."""
     left = sorted(made, key=score, reverse=True)
-    best: list[Line] = []
+    best: list[Delivery] = []
     used: Counter[str] = Counter()
     while left and len(best) < number:
         # Sorted by score, and the first of equals is taken: so the best of the least used channel and product.
@@ -41,7 +41,7 @@ def best_lines(made: Iterable[Line], number: int) -> list[Line]:
     return best
 
 
-def score(line: Line) -> float:
+def score(line: Delivery) -> float:
     """Return what the model thinks of its line, as the manifest says."""
     value = line.manifest.recipe.get("score") if line.manifest else None
     return float(value) if isinstance(value, int | float) else 0.0

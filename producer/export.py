@@ -1,4 +1,4 @@
-"""Take a campaign's lines out of the factory: every byte checked, and the file or folder there whole or not at all."""
+"""Take what a campaign made out of the factory: every byte checked, the file or folder there whole or not at all."""
 
 import os
 import shutil
@@ -11,13 +11,14 @@ from pathlib import Path
 from core.errors import StateError
 from core.ledger import Ledger
 from core.storage import Storage
-from producer.delivered import lines
+from producer.delivered import deliveries
 from producer.exports import folders, google_ads_editor, meta_bulk, tables
 from producer.exports.formats import Format
 from producer.exports.written import Written
 from schemas.channels import channels
 
 WITH_MANIFESTS = {Format.FILES, Format.JSONL, Format.ZIP}
+WITH_FILES = {Format.FILES, Format.ZIP}
 _ENDINGS = {
     Format.CSV: ".csv",
     Format.JSONL: ".jsonl",
@@ -66,7 +67,9 @@ def export(
 
 def _write(ledger: Ledger, storage: Storage, campaign_id: str, draft: Path, form: Format) -> Written:
     campaign = ledger.campaigns.definition(campaign_id)
-    made = lines(ledger, storage, campaign_id, with_manifests=form in WITH_MANIFESTS)
+    made = deliveries(
+        ledger, storage, campaign_id, with_manifests=form in WITH_MANIFESTS, with_files=form in WITH_FILES
+    )
     match form:
         case Format.FILES:
             return folders.write_files(made, draft)
@@ -119,7 +122,7 @@ def _check_free(target: Path, *, force: bool, is_folder: bool) -> None:
         raise StateError(f"{target} is a {'folder' if target.is_dir() else 'file'}: name another target")
     if is_folder:
         held = {entry.name for entry in target.iterdir()}
-        if not held <= {folders.TABLE, folders.MANIFESTS, *channels()}:
+        if not held <= {folders.TABLE, folders.MANIFESTS, *folders.FOLDERS.values(), *channels()}:
             raise StateError(f"{target} holds other things than an export: name a new folder")
         if not held:
             return

@@ -1,7 +1,8 @@
 """From a campaign to jobs, and what they will take: pure functions, no clock, no network."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
 
@@ -10,15 +11,28 @@ from producer.campaigns import CampaignSource
 from producer.documents import Loc
 from producer.problems import field_of
 from schemas import rates as known
-from schemas.campaigns import Audience, CopyDeliverable, Kind, Product
-from schemas.channels import ChannelSpec, Shape, channels
+from schemas.buckets import ANY_SHAPE, Bucket
+from schemas.campaigns import (
+    Audience,
+    CopyDeliverable,
+    CreativeDeliverable,
+    Deliverable,
+    ImageDeliverable,
+    Kind,
+    Product,
+)
+from schemas.channels import Shape, channels
 from schemas.frozen import Frozen
-from schemas.jobs import Brief, Job, Style
+from schemas.jobs import Brief, CreativeOrder, Input, Job, PictureOrder, Style
+from schemas.pictures import picture_channels
 from schemas.rates import Rates
+
+# The model that makes each kind.
+Models = Mapping[Kind, str]
 
 # The number in a job's id has six digits.
 MAX_JOBS = 1_000_000
-# A question or a call to action does not carry several sentences.
+MOST_PROMPT_CHARACTERS = 2000
 # Long texts were taught in two styles.
 _LONG_STYLES = (Style.BENEFIT, Style.MOMENT)
 
@@ -27,7 +41,7 @@ class Plan(Frozen):
     """What a campaign will make and take. Seconds and money are missing where the model's speed is not known."""
 
     campaign_id: str
-    model: str
+    models: dict[Kind, str]
     device: str
     workers: int
     products: int
@@ -45,43 +59,44 @@ class Plan(Frozen):
     over_budget: str | None
 
 
-def jobs(source: CampaignSource, model: str) -> Iterator[Job]:
+def jobs(source: CampaignSource, models: Models) -> Iterator[Job]:
     """Yield every job in the order of their ids; those of one product and audience, which share a prompt, together."""
-    index = 0
+    first_number = 0
     for product in source.products():
         for audience in source.campaign.audiences:
-            for locale in source.campaign.locales:
-                for deliverable in source.campaign.deliverables:
-                    for job in _variants(source, model, product, audience, locale, deliverable, index):
-                        yield job
-                        index += 1
+            slots = _slots(source, first_number)
+            for slot in slots:
+                yield _job(source, models, product, audience, slot, slots)
+            first_number += len(slots)
 
 
 def plan(
     source: CampaignSource,
-    model: str,
+    models: Models,
     rates: Rates,
     batch_size: int,
     workers: int = 1,
     device: str = "cpu",
     price_per_device_hour: float | None = None,
 ) -> Plan:
-    """Return what a campaign will take; raises ImpossibleWorkError for what the model or the factory cannot do."""
-    _check_locales(source, model, rates)
-    by_channel = _jobs_by_channel(source)
-    total = sum(by_channel.values())
+    """Return what a campaign will take; raises ImpossibleWorkError for what a model or the factory cannot do."""
+    _check_locales(source, models, rates)
+    counts = [(deliverable, _count(source, deliverable)) for deliverable in source.campaign.deliverables]
+    total = sum(count for _, count in counts)
     _check_size(source, total)
-    by_bucket = _by_bucket(by_channel, model)
+    by_bucket: Counter[str] = Counter()
+    for deliverable, count in counts:
+        by_bucket[_bucket(deliverable, models)] += count
     batches = {bucket: ceil(count / batch_size) for bucket, count in by_bucket.items()}
     seconds = _device_seconds(by_bucket, rates, device)
     return Plan(
         campaign_id=source.id,
-        model=model,
+        models={kind: models[kind] for kind in Kind if any(deliverable.kind == kind for deliverable, _ in counts)},
         device=device,
         workers=workers,
         products=source.product_count,
         jobs=total,
-        jobs_by_channel=by_channel,
+        jobs_by_channel={_title(deliverable): count for deliverable, count in counts},
         batches_by_bucket=batches,
         device_seconds=seconds,
         # A batch is the smallest thing that workers share out.
@@ -93,49 +108,126 @@ def plan(
     )
 
 
-def _variants(
-    source: CampaignSource,
-    model: str,
-    product: Product,
-    audience: Audience,
-    locale: str,
-    deliverable: CopyDeliverable,
-    first_index: int,
-) -> Iterator[Job]:
-    """Yield the jobs of one deliverable for one product, audience and locale."""
-    campaign = source.campaign
-    spec = channels()[deliverable.channel]
-    styles = _styles(spec, model)
-    for variant in range(deliverable.variants):
-        # All of it was checked when the campaign was read; checking it again for each job takes ten times as long.
-        brief = Brief.model_construct(
-            brand=campaign.brand,
-            product=product,
-            audience=audience,
-            channel=deliverable.channel,
-            locale=locale,
-            style=styles[variant % len(styles)],
-        )
-        yield Job.model_construct(
-            id=f"{source.id}-{first_index + variant:06d}",
-            campaign_id=source.id,
-            kind=deliverable.kind,
-            bucket=_bucket(spec, model),
-            brief=brief,
-            variant=variant,
-            seed=_seed(str(campaign.seed), product.sku, audience.id, locale, deliverable.channel, str(variant)),
-        )
+@dataclass(frozen=True)
+class _Slot:
+    """A job to be planned for one product and audience: its number, and what makes it another one than the others."""
+
+    number: int
+    deliverable: Deliverable
+    locale: str
+    variant: int
 
 
-def _styles(spec: ChannelSpec, model: str) -> tuple[Style, ...]:
-    styles = known.rates().styles(model)
-    if spec.shape is Shape.LONG:
-        return tuple(style for style in styles if style in _LONG_STYLES) or _LONG_STYLES
-    return styles
+def _slots(source: CampaignSource, first_number: int) -> list[_Slot]:
+    places = [
+        (deliverable, locale, variant)
+        for locale in source.campaign.locales
+        for deliverable in source.campaign.deliverables
+        if locale in source.campaign.locales_of(deliverable)
+        for variant in range(deliverable.variants)
+    ]
+    return [_Slot(number, *place) for number, place in enumerate(places, start=first_number)]
 
 
-def _bucket(spec: ChannelSpec, model: str) -> str:
-    return f"{Kind.COPY}/{model}/{spec.shape}"
+def _job(
+    source: CampaignSource, models: Models, product: Product, audience: Audience, slot: _Slot, slots: Sequence[_Slot]
+) -> Job:
+    campaign, deliverable = source.campaign, slot.deliverable
+    # All of it was checked when the campaign was read; checking it again for each job takes ten times as long.
+    brief = Brief.model_construct(
+        brand=campaign.brand,
+        product=product,
+        audience=audience,
+        channel=deliverable.channel,
+        locale=slot.locale,
+        style=_style(deliverable, slot.variant, models),
+        picture=_picture(deliverable, product),
+        creative=_creative(source, deliverable),
+    )
+    kind = () if deliverable.kind == Kind.COPY else (deliverable.kind,)
+    topic = (product.sku, audience.id, slot.locale, *kind, deliverable.channel, str(slot.variant))
+    return Job.model_construct(
+        id=_id(source, slot),
+        campaign_id=source.id,
+        kind=deliverable.kind,
+        bucket=_bucket(deliverable, models),
+        brief=brief,
+        variant=slot.variant,
+        seed=_seed(str(campaign.seed), *topic),
+        inputs=_inputs(source, slot, slots) if isinstance(deliverable, CreativeDeliverable) else (),
+    )
+
+
+def _id(source: CampaignSource, slot: _Slot) -> str:
+    return f"{source.id}-{slot.number:06d}"
+
+
+def _inputs(source: CampaignSource, slot: _Slot, slots: Sequence[_Slot]) -> tuple[Input, ...]:
+    """Return the headline and the picture of an advertisement; its variants walk through the variants of both."""
+    creative = slot.deliverable
+    assert isinstance(creative, CreativeDeliverable)
+    images = [other for other in slots if other.deliverable.kind == Kind.IMAGE]
+    channel = creative.image or images[0].deliverable.channel
+    images = [other for other in images if other.deliverable.channel == channel]
+    headlines = [
+        other
+        for other in slots
+        if (other.deliverable.kind, other.deliverable.channel) == (Kind.COPY, creative.headline)
+        and other.locale == slot.locale
+    ]
+    chosen = {"headline": headlines[slot.variant % len(headlines)], "image": images[slot.variant % len(images)]}
+    return tuple(Input.model_construct(role=role, job_id=_id(source, other)) for role, other in chosen.items())
+
+
+def _picture(deliverable: Deliverable, product: Product) -> PictureOrder | None:
+    if not isinstance(deliverable, ImageDeliverable):
+        return None
+    # Only these two names stand for something; other braces are the author's own.
+    prompt = deliverable.prompt.replace("{product}", product.name).replace("{description}", product.description)
+    return PictureOrder.model_construct(
+        look=deliverable.look,
+        prompt=prompt[:MOST_PROMPT_CHARACTERS],
+        negative=deliverable.negative,
+        steps=deliverable.steps,
+        guidance=deliverable.guidance,
+    )
+
+
+def _creative(source: CampaignSource, deliverable: Deliverable) -> CreativeOrder | None:
+    if not isinstance(deliverable, CreativeDeliverable):
+        return None
+    return CreativeOrder.model_construct(
+        layout=deliverable.layout or "",
+        call_to_action=deliverable.call_to_action,
+        logo=source.logo.key if source.logo else "",
+    )
+
+
+def _style(deliverable: Deliverable, variant: int, models: Models) -> Style:
+    if not isinstance(deliverable, CopyDeliverable):
+        return Style.BENEFIT
+    styles = known.rates().styles(models[Kind.COPY])
+    if channels()[deliverable.channel].shape is Shape.LONG:
+        styles = tuple(style for style in styles if style in _LONG_STYLES) or _LONG_STYLES
+    return styles[variant % len(styles)]
+
+
+def _bucket(deliverable: Deliverable, models: Models) -> str:
+    return str(Bucket(deliverable.kind, models[deliverable.kind], _shape(deliverable)))
+
+
+def _shape(deliverable: Deliverable) -> str:
+    if deliverable.kind == Kind.COPY:
+        return channels()[deliverable.channel].shape
+    if deliverable.kind == Kind.IMAGE:
+        channel = picture_channels()[deliverable.channel]
+        return f"{channel.width}x{channel.height}"
+    return ANY_SHAPE
+
+
+def _title(deliverable: Deliverable) -> str:
+    """Return how a deliverable is listed: copy by its channel, everything else with its kind."""
+    return deliverable.channel if deliverable.kind == Kind.COPY else f"{deliverable.channel} ({deliverable.kind})"
 
 
 def _seed(*parts: str) -> int:
@@ -144,16 +236,9 @@ def _seed(*parts: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def _jobs_by_channel(source: CampaignSource) -> dict[str, int]:
-    briefs = source.product_count * len(source.campaign.audiences) * len(source.campaign.locales)
-    return {item.channel: briefs * item.variants for item in source.campaign.deliverables}
-
-
-def _by_bucket(by_channel: dict[str, int], model: str) -> Counter[str]:
-    by_bucket: Counter[str] = Counter()
-    for channel, count in by_channel.items():
-        by_bucket[_bucket(channels()[channel], model)] += count
-    return by_bucket
+def _count(source: CampaignSource, deliverable: Deliverable) -> int:
+    locales = source.campaign.locales_of(deliverable)
+    return source.product_count * len(source.campaign.audiences) * len(locales) * deliverable.variants
 
 
 def _device_seconds(by_bucket: Counter[str], rates: Rates, device: str) -> float | None:
@@ -186,7 +271,10 @@ def _over_budget(source: CampaignSource, total: int) -> str | None:
     )
 
 
-def _check_locales(source: CampaignSource, model: str, rates: Rates) -> None:
+def _check_locales(source: CampaignSource, models: Models, rates: Rates) -> None:
+    if all(deliverable.kind != Kind.COPY for deliverable in source.campaign.deliverables):
+        return
+    model = models[Kind.COPY]
     problems = [
         _problem(source, ("locales", i), f"the model '{model}' does not write '{locale}'; name another copy model")
         for i, locale in enumerate(source.campaign.locales)

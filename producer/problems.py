@@ -21,6 +21,7 @@ PATTERNS = {
     "^[a-z]{2}(-[A-Z]{2})?$": "write a language, or language and country, such as 'en' or 'en-GB'",
     r"^https?://\S{3,2000}$": "write a whole address, such as 'https://example.com/coffee'",
     r"\.(csv|jsonl)$": "a feed is a .csv or .jsonl file",
+    r"(?i)\.(png|jpe?g|webp)$": "a logo is a .png, .jpg or .webp file",
 }
 
 
@@ -55,6 +56,8 @@ def explain(error: ValidationError, document: Document, keys_at: Callable[[Loc],
     found = []
     for details in error.errors(include_url=False, include_input=False):
         loc = _without_branches(details["loc"])
+        if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+            loc = (*loc, "kind")
         message = _message(details, loc, document, keys_at)
         if message is not None:
             found.append((document.place(loc, of_key=details["type"] == "extra_forbidden"), field_of(loc), message))
@@ -93,8 +96,11 @@ def _bare(key: str) -> str:
 
 def _without_branches(loc: Loc) -> Loc:
     """Return the path without the names that pydantic gives to the members of a union."""
-    is_branch = loc[:1] == ("products",) and len(loc) > 1 and isinstance(loc[1], str)
-    return loc[:1] + loc[2:] if is_branch else loc
+    if loc[:1] == ("products",) and len(loc) > 1 and isinstance(loc[1], str):
+        return loc[:1] + loc[2:]
+    if loc[:1] == ("deliverables",) and len(loc) > 2:
+        return loc[:2] + loc[3:]
+    return loc
 
 
 def _message(
@@ -104,7 +110,7 @@ def _message(
     node = document.find(loc)
     value = node.value if node else None
     kind = details["type"]
-    if kind == "missing":
+    if kind in {"missing", "union_tag_not_found"}:
         return "is missing"
     if kind == "extra_forbidden":
         return f"unknown key; {suggestion(str(loc[-1]), keys_at(loc[:-1]))}"
@@ -148,6 +154,8 @@ def _rule(details: ErrorDetails, node: Node | None) -> str | None:
         "less_than": lambda: f"is {shown(value)}; must be less than {bounds['lt']}",
         "less_than_equal": lambda: f"is {shown(value)}; at most {bounds['le']}",
         "enum": partial(_choices, value, str(bounds.get("expected"))),
+        "union_tag_invalid": partial(_choices, value, str(bounds.get("expected_tags"))),
+        "dict_type": lambda: "needs keys with values, such as 'kind: copy'",
         "literal_error": partial(_choices, value, str(bounds.get("expected"))),
     }
     rule = rules.get(details["type"])

@@ -10,8 +10,10 @@ from pydantic import SecretStr
 from core.settings import Settings
 from schemas.campaigns import Campaign
 from schemas.channels import ChannelSpec, Severity, channels
+from schemas.pictures import PictureChannel, picture_channels
 
 _FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+MEBIBYTE = 1024 * 1024
 _OVER = {Severity.REJECTED: "rejected by the platform", Severity.CUT: "shown cut off"}
 
 
@@ -20,6 +22,7 @@ def pages() -> dict[str, str]:
     return {
         "campaign.schema.json": _schema(),
         "channels.md": "\n".join(_channels(channels().values())) + "\n",
+        "pictures.md": "\n".join(_pictures(picture_channels().values())) + "\n",
         "settings.md": "\n".join(_settings()) + "\n",
     }
 
@@ -35,7 +38,12 @@ def _schema() -> str:
     """Return the JSON Schema of a campaign file, for editors that complete and check while one types."""
     schema = Campaign.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["$defs"]["CopyDeliverable"]["properties"]["channel"]["enum"] = list(channels())
+    for name, known in (
+        ("CopyDeliverable", channels()),
+        ("ImageDeliverable", picture_channels()),
+        ("CreativeDeliverable", picture_channels()),
+    ):
+        schema["$defs"][name]["properties"]["channel"]["enum"] = list(known)
     return json.dumps(schema, indent=2) + "\n"
 
 
@@ -53,6 +61,28 @@ def _channels(specs: Iterable[ChannelSpec]) -> list[str]:
         title = f"[{spec.title}]({spec.source})"
         size = f"{spec.min_characters}-{spec.max_characters}"
         lines.append(f"| `{spec.id}` | {title} | {size} | {_OVER[spec.severity]} | {spec.shape} | {spec.checked_on} |")
+    return lines
+
+
+def _pictures(specs: Iterable[PictureChannel]) -> list[str]:
+    lines = [
+        "# Picture channels",
+        "",
+        "Written by `python -m producer.reference` from `schemas/data/pictures.yaml`.",
+        "The margins (top, right, bottom, left) are covered by the place's own buttons: no text stands there.",
+        "",
+        "| channel | what it is | pixels | formats | largest file | margins in % | checked on |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for spec in specs:
+        title, size = f"[{spec.title}]({spec.source})", f"{spec.width} x {spec.height}"
+        margins = (spec.margins.top, spec.margins.right, spec.margins.bottom, spec.margins.left)
+        around = ", ".join(f"{part:.0%}".removesuffix("%") for part in margins) if any(margins) else ""
+        largest = (
+            f"{spec.max_bytes / 1024:.0f} KiB" if spec.max_bytes < MEBIBYTE else f"{spec.max_bytes / MEBIBYTE:.0f} MiB"
+        )
+        formats = ", ".join(spec.formats)
+        lines.append(f"| `{spec.id}` | {title} | {size} | {formats} | {largest} | {around} | {spec.checked_on} |")
     return lines
 
 

@@ -10,6 +10,7 @@ from core.errors import BrokerError, ImpossibleWorkError, SettingsError
 from core.ledger import Ledger
 from core.ledger.campaigns import CampaignState
 from core.settings import Settings
+from core.storage import Storage
 from producer import plan
 from producer.campaigns import CampaignSource
 from schemas.buckets import model_name
@@ -18,6 +19,8 @@ from schemas.rates import Rates, rates
 
 # The column that holds a bucket has 200 characters, and a job that is run alone gets a mark behind its bucket.
 MOST_MODEL_CHARACTERS = 180
+# Finished advertisements are composed, not generated.
+LAYOUTS = "layouts"
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,20 @@ class Submitted:
     tickets_rung: bool
 
 
-def copy_model(settings: Settings) -> str:
-    """Return the name of the model that writes new campaigns; raises SettingsError when it is too long to record."""
-    name = model_name(settings.copy_model, settings.copy_adapter)
-    if len(name) > MOST_MODEL_CHARACTERS:
-        raise SettingsError(
-            f"FACTORY_COPY_MODEL and FACTORY_COPY_ADAPTER have {len(name)} characters together; "
-            f"{MOST_MODEL_CHARACTERS} fit: use a shorter path"
-        )
-    return name
+def models_of(settings: Settings) -> dict[Kind, str]:
+    """Return the model that makes each kind in new campaigns; raises SettingsError for a name too long to record."""
+    models = {
+        Kind.COPY: model_name(settings.copy_model, settings.copy_adapter),
+        Kind.IMAGE: model_name(settings.image_model, settings.image_adapter),
+        Kind.CREATIVE: LAYOUTS,
+    }
+    for kind, name in models.items():
+        if len(name) > MOST_MODEL_CHARACTERS:
+            names = f"FACTORY_{kind.upper()}_MODEL and FACTORY_{kind.upper()}_ADAPTER"
+            raise SettingsError(
+                f"{names} have {len(name)} characters together; {MOST_MODEL_CHARACTERS} fit: use a shorter path"
+            )
+    return models
 
 
 def submit(source: CampaignSource, settings: Settings, ledger: Ledger, app: Celery) -> Submitted:
@@ -46,11 +54,13 @@ def submit(source: CampaignSource, settings: Settings, ledger: Ledger, app: Cele
 
     A broker that is away is no error: the jobs are safe in the ledger, and the sweep rings when the broker is back.
     """
-    model = copy_model(settings)
-    planned = plan.plan(source, model, _known_rates(ledger), settings.batch_size)
+    models = models_of(settings)
+    planned = plan.plan(source, models, _known_rates(ledger), settings.batch_size)
     if planned.over_budget:
         raise ImpossibleWorkError(planned.over_budget)
-    is_new = ledger.campaigns.submit(source.id, source.campaign, plan.jobs(source, model))
+    if source.logo:
+        Storage(settings).put(source.logo.key, source.logo.data, source.logo.content_type)
+    is_new = ledger.campaigns.submit(source.id, source.campaign, plan.jobs(source, models))
     status = ledger.campaigns.status(source.id)
     rung = True
     if status.state == CampaignState.ACTIVE and status.waiting:

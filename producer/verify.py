@@ -90,8 +90,8 @@ def planned_jobs(campaign: Campaign) -> int | None:
     """Return how many jobs the campaign's file asks for; nothing when its products lie in a feed."""
     if not isinstance(campaign.products, tuple):
         return None
-    briefs = len(campaign.products) * len(campaign.audiences) * len(campaign.locales)
-    return briefs * sum(deliverable.variants for deliverable in campaign.deliverables)
+    each = sum(len(campaign.locales_of(deliverable)) * deliverable.variants for deliverable in campaign.deliverables)
+    return len(campaign.products) * len(campaign.audiences) * each
 
 
 def _check_states(ledger: Ledger, campaign_id: str, verdict: Verdict) -> None:
@@ -100,12 +100,17 @@ def _check_states(ledger: Ledger, campaign_id: str, verdict: Verdict) -> None:
     verdict.add("one asset a done job", audit.done_without_asset(campaign_id), "is done and has no asset row")
     verdict.add("one asset a done job", audit.assets_without_done_job(campaign_id), "has an asset row and is not done")
     verdict.add("failed with a reason", audit.failed_without_reason(campaign_id), "failed without a code or a message")
+    verdict.add("inputs first", audit.done_before_its_inputs(campaign_id), "is done before all its inputs are")
+    verdict.add(
+        "inputs first", audit.waiting_for_nothing(campaign_id), "waits for inputs that are all done; does beat run?"
+    )
+    verdict.add("inputs first", audit.waiting_for_a_lost_input(campaign_id), "waits although an input is lost")
     verdict.add(
         "no forgotten lease",
         audit.leases_ended_before(campaign_id, forgotten_at),
         f"its lease ended more than {FORGOTTEN_LEASES * ledger.leases.lease_seconds:.0f} s ago; does beat run?",
     )
-    verdict.add("no repeated line", audit.repeated_fingerprints(campaign_id), "several assets have this fingerprint")
+    verdict.add("no repeated asset", audit.repeated_fingerprints(campaign_id), "several assets have this fingerprint")
 
 
 class _Range(NamedTuple):
@@ -150,11 +155,12 @@ def _check_object(storage: Storage, key: str, ranges: list[_Range], verdict: Ver
 
 def _ranges(asset: Asset) -> tuple[_Range, _Range]:
     return (
-        _Range(asset.job_id, asset.location, lambda data: _check_text(data, asset)),
+        _Range(asset.job_id, asset.location, lambda data: _check_bytes(data, asset)),
         _Range(asset.job_id, asset.manifest, lambda data: manifest_of(data, asset)),
     )
 
 
-def _check_text(data: bytes, asset: Asset) -> None:
-    if text_of(data, asset.job_id)[:PREVIEW_CHARACTERS] != asset.preview:
+def _check_bytes(data: bytes, asset: Asset) -> None:
+    # The bytes of files are what their sha256 says, and that is all there is to them.
+    if asset.content_type.startswith("text/") and text_of(data, asset.job_id)[:PREVIEW_CHARACTERS] != asset.preview:
         raise CorruptAssetError(f"the text of job {asset.job_id} is not the preview in its row")

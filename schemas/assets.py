@@ -51,5 +51,7 @@ class Asset(Frozen):
     preview: str
     # Equal fingerprints are the same asset to a reader; unique within a campaign.
     fingerprint: str
+    # Perceptual hash of a picture or sound in hex, by which near-duplicates are found; empty for copy.
+    likeness: str = ""
     model: str
     device_seconds: float

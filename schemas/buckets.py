@@ -5,6 +5,9 @@ from typing import Self
 
 from schemas.campaigns import Kind
 
+# Where every job can share a batch with every other.
+ANY_SHAPE = "any"
+
 
 @dataclass(frozen=True)
 class Bucket:

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     """What sort of asset a job makes."""
 
     COPY = "copy"
+    IMAGE = "image"
+    CREATIVE = "creative"
 
 
 class Priority(StrEnum):
@@ -34,12 +36,14 @@ class Priority(StrEnum):
 
 
 class Brand(Frozen):
-    """Who speaks: name, tone of voice and the words it never uses."""
+    """Who speaks: name, tone of voice, colours, logo, and the words it never uses."""
 
     name: ShortText
     voice: Annotated[str, StringConstraints(max_length=300)] = "clear and friendly"
     description: LongText = ""
     colors: tuple[Color, ...] = ()
+    # A picture beside the campaign file.
+    logo: Annotated[str, StringConstraints(pattern=r"(?i)\.(png|jpe?g|webp)$", max_length=200)] | None = None
     banned_words: tuple[ShortText, ...] = ()
 
 
@@ -75,6 +79,37 @@ class CopyDeliverable(Frozen):
     variants: Annotated[int, Field(ge=1, le=50)] = 1
 
 
+class ImageDeliverable(Frozen):
+    """Pictures of each product in the size of one picture channel."""
+
+    kind: Literal[Kind.IMAGE]
+    channel: str
+    variants: Annotated[int, Field(ge=1, le=50)] = 1
+    look: Annotated[str, StringConstraints(max_length=300)] = ""
+    # Replaces the subject that follows from the product; `{product}` and `{description}` stand for its texts.
+    prompt: LongText = ""
+    negative: Annotated[str, StringConstraints(max_length=1000)] = ""
+    steps: Annotated[int, Field(ge=1, le=500)] | None = None
+    guidance: Annotated[float, Field(ge=0, le=50)] | None = None
+
+
+class CreativeDeliverable(Frozen):
+    """Finished advertisements: a picture, a headline and a call to action, composed for one picture channel."""
+
+    kind: Literal[Kind.CREATIVE]
+    channel: str
+    variants: Annotated[int, Field(ge=1, le=50)] = 1
+    # The copy channel that the headline comes from, and the channel of the pictures; the campaign makes both.
+    headline: str = "meta.headline"
+    image: str | None = None
+    call_to_action: Annotated[str, StringConstraints(max_length=40)] = "Learn more"
+    # One layout for all; variants walk through all layouts when none is named.
+    layout: Name | None = None
+
+
+Deliverable = Annotated[CopyDeliverable | ImageDeliverable | CreativeDeliverable, Field(discriminator="kind")]
+
+
 class Budget(Frozen):
     """Limits that stop a campaign; what is not given is not limited."""
 
@@ -90,8 +125,12 @@ class Campaign(Frozen):
     brand: Brand
     products: Annotated[tuple[Product, ...], Field(min_length=1)] | ProductFeed
     audiences: Annotated[tuple[Audience, ...], Field(min_length=1, max_length=100)]
-    deliverables: Annotated[tuple[CopyDeliverable, ...], Field(min_length=1, max_length=100)]
+    deliverables: Annotated[tuple[Deliverable, ...], Field(min_length=1, max_length=100)]
     locales: Annotated[tuple[Locale, ...], Field(min_length=1, max_length=20)] = ("en",)
     priority: Priority = Priority.NORMAL
     budget: Budget = Budget()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    def locales_of(self, deliverable: Deliverable) -> tuple[Locale, ...]:
+        """Return the locales that get a deliverable each: pictures speak no language, so one has them for all."""
+        return self.locales[:1] if deliverable.kind == Kind.IMAGE else self.locales

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.campaigns import Audience, Brand, Kind, Priority, Product
+from schemas.campaigns import Audience, Brand, Kind, Product
 from schemas.frozen import Frozen
 
 
@@ -29,6 +29,28 @@ class Style(StrEnum):
     ACTION = "action"
 
 
+class PictureOrder(Frozen):
+    """What a picture shall show, besides the product."""
+
+    # How it looks: 'soft 3D illustration', 'studio photograph on white'.
+    look: Annotated[str, Field(max_length=300)] = ""
+    # Replaces the subject that follows from the product.
+    prompt: Annotated[str, Field(max_length=2000)] = ""
+    negative: Annotated[str, Field(max_length=1000)] = ""
+    # Denoising steps and guidance scale; the model's own when not given.
+    steps: Annotated[int, Field(ge=1, le=500)] | None = None
+    guidance: Annotated[float, Field(ge=0, le=50)] | None = None
+
+
+class CreativeOrder(Frozen):
+    """How a finished advertisement is composed of its parts."""
+
+    layout: str
+    call_to_action: Annotated[str, Field(max_length=40)] = ""
+    # Key of the logo in the bucket.
+    logo: str = ""
+
+
 class Brief(Frozen):
     """All that a model is told about one asset."""
 
@@ -38,6 +60,15 @@ class Brief(Frozen):
     channel: str
     locale: str = "en"
     style: Style = Style.BENEFIT
+    picture: PictureOrder | None = None
+    creative: CreativeOrder | None = None
+
+
+class Input(Frozen):
+    """A job whose asset another one is made of, and the part that it plays there: 'headline', 'image'."""
+
+    role: str
+    job_id: str
 
 
 class Job(Frozen):
@@ -51,12 +82,5 @@ class Job(Frozen):
     brief: Brief
     variant: Annotated[int, Field(ge=0)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-
-
-class LeasedJob(Frozen):
-    """A job as a worker holds it."""
-
-    job: Job
-    attempt: Annotated[int, Field(ge=1)]
-    priority: Priority
-    submitted_at: float
+    # What must be done before this job can be.
+    inputs: tuple[Input, ...] = ()

@@ -1,4 +1,4 @@
-"""How long jobs take: device seconds a job by model, device and shape, and what a named model writes."""
+"""How long jobs take: device seconds a job by model, device and shape, and what a named model makes."""
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from ruamel.yaml import YAML
 
-from schemas.buckets import reference_and_adapter
-from schemas.channels import Shape
+from schemas.buckets import ANY_SHAPE, Bucket, reference_and_adapter
+from schemas.campaigns import Kind
 from schemas.frozen import Frozen
 from schemas.jobs import Style
 
@@ -23,17 +23,17 @@ class Rate(Frozen):
     device: Literal["cpu", "cuda"]
     machine: str
     measured_on: str | None
-    seconds: dict[Shape, Seconds]
+    seconds: dict[str, Seconds]
 
 
 class KnownModel(Frozen):
-    """A model that we know by name: what it writes, and how fast."""
+    """A model that we know by name: what it makes, and how fast."""
 
+    kind: Kind
     name: str
-    # Patterns as in file names: `en*` is English of every country.
-    locales: tuple[str, ...]
-    # The styles that it writes well enough to be planned.
-    styles: tuple[Style, ...]
+    # Copy: patterns as in file names (`en*` is English of every country), and the styles it writes well enough.
+    locales: tuple[str, ...] = ()
+    styles: tuple[Style, ...] = ()
     rates: tuple[Rate, ...]
 
 
@@ -49,7 +49,7 @@ class Rates(Frozen):
         if bucket in self.measured:
             return self.measured[bucket]
         rate = self._rate(bucket, device)
-        return rate.seconds.get(Shape(bucket.rpartition("/")[2])) if rate else None
+        return rate.seconds.get(Bucket.parse(bucket).shape, rate.seconds.get(ANY_SHAPE)) if rate else None
 
     def is_measured(self, bucket: str, device: str) -> bool:
         """Say whether the seconds of a bucket were measured and not estimated."""
@@ -58,22 +58,22 @@ class Rates(Frozen):
 
     def writes(self, model: str, locale: str) -> bool:
         """Say whether a model writes a language; of models that are not known by name nothing is ruled out."""
-        known = self._model(model)
+        known = self._model(Kind.COPY, model)
         return known is None or any(fnmatchcase(locale, pattern) for pattern in known.locales)
 
     def styles(self, model: str) -> tuple[Style, ...]:
         """Return the styles that variants walk through, plain ones first; all of them for models not known by name."""
-        known = self._model(model)
+        known = self._model(Kind.COPY, model)
         return known.styles if known else (Style.BENEFIT, Style.DETAIL, Style.ACTION, Style.MOMENT, Style.QUESTION)
 
-    def _model(self, name: str) -> KnownModel | None:
+    def _model(self, kind: Kind, name: str) -> KnownModel | None:
         # An adapter changes no language, and little of the speed.
         reference, _ = reference_and_adapter(name)
-        return next((model for known in (name, reference) for model in self.models if model.name == known), None)
+        models = [model for model in self.models if model.kind == kind]
+        return next((model for known in (name, reference) for model in models if model.name == known), None)
 
     def _rate(self, bucket: str, device: str) -> Rate | None:
-        # A model's name may have slashes in it: the kind is before the first, the shape after the last.
-        model = self._model(bucket.partition("/")[2].rpartition("/")[0])
+        model = self._model(Bucket.parse(bucket).kind, Bucket.parse(bucket).model)
         # `cuda:1` is as fast as any `cuda`.
         family = device.partition(":")[0]
         return next((rate for rate in model.rates if rate.device == family), None) if model else None

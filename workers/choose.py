@@ -1,70 +1,61 @@
-"""Checks candidates and takes the best that passes and that its campaign does not hold yet."""
+"""Finishes and checks candidates and takes the best that passes and that its campaign does not hold yet."""
 
-import hashlib
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from core.errors import PermanentError
 from core.ledger.assets import Assets
 from core.ledger.leases import Failure
 from schemas.assets import Check
+from schemas.campaigns import Kind
 from schemas.jobs import Job
-from workers.checks import copy as copy_checks
+from workers.finishing.protocol import Finished, Finisher
 from workers.models.protocol import Sample
 
-# The check that looks at the campaign instead of the line.
+# The check that looks at the campaign instead of the asset.
 NEW = "near-duplicate"
-# (campaign id, sku): near-duplicates are looked for among the texts of one product.
-Product = tuple[str, str]
+# What a sample that cannot be finished is counted as.
+FINISH = "finish"
+# (campaign id, sku, kind): near-duplicates are looked for among the assets of one product and kind.
+Product = tuple[str, str, Kind]
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The accepted candidate of a job, repaired, with the checks it passed."""
+    """The accepted candidate of a job, finished, with the checks it passed."""
 
     job: Job
-    text: str
+    finished: Finished
     sample: Sample
     checks: tuple[Check, ...]
     rank: int
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Return a hash that is equal for texts that read the same."""
-        return hashlib.sha256(copy_checks.fingerprint(self.text).encode()).hexdigest()
 
 
 class Chooser:
     """Chooses for the jobs of this process; batches in hand count as taken before the ledger knows them."""
 
-    def __init__(self, assets: Assets) -> None:
+    def __init__(self, assets: Assets, finishers: Mapping[Kind, Finisher]) -> None:
         self._assets = assets
+        self._finishers = finishers
         self._lock = threading.Lock()
         self._in_hand: list[Chosen] = []
 
-    def choose(self, made: Sequence[tuple[Job, Sequence[Sample]]]) -> tuple[list[Chosen], dict[str, Counter[str]]]:
+    def choose(
+        self, made: Sequence[tuple[Job, Sequence[Sample]]], version: str
+    ) -> tuple[list[Chosen], dict[str, Counter[str]]]:
         """Return the chosen candidates, and for the jobs without one how often each check failed.
 
         What was chosen stays in hand until `forget`, so that two batches of this process never choose alike.
         """
         reasons: dict[str, Counter[str]] = {job.id: Counter() for job, _ in made}
-        fit = [(job, _repaired(job, samples)) for job, samples in made]
+        fit = [(job, self._finished(job, samples, version, reasons[job.id])) for job, samples in made]
         with self._lock:
             taken = self._taken(fit)
-            chosen = [best for job, candidates in fit if (best := _first_fit(candidates, taken, reasons[job.id]))]
+            chosen = [best for job, candidates in fit if (best := self._first_fit(candidates, taken, reasons[job.id]))]
             self._in_hand += chosen
         return chosen, reasons
-
-    def _taken(self, fit: Sequence[tuple[Job, Sequence[Chosen]]]) -> "_Taken":
-        """Return what the campaigns of these jobs hold, in the ledger and in hand."""
-        texts = self._assets.texts(product_of(job) for job, _ in fit)
-        candidates = [(job.campaign_id, one.fingerprint) for job, several in fit for one in several]
-        taken = _Taken(texts, self._assets.held(candidates))
-        for one in self._in_hand:
-            taken.add(one)
-        return taken
 
     def forget(self, chosen: Iterable[Chosen]) -> None:
         """Let go of what the ledger now holds, or what was given up."""
@@ -72,51 +63,78 @@ class Chooser:
         with self._lock:
             self._in_hand = [one for one in self._in_hand if id(one) not in gone]
 
+    def _finished(self, job: Job, samples: Sequence[Sample], version: str, reasons: Counter[str]) -> list[Chosen]:
+        """Return the candidates as they would be delivered, not checked yet."""
+        found = []
+        for rank, sample in enumerate(samples):
+            try:
+                finished = self._finishers[job.kind].finish(job, sample, version)
+            except PermanentError as error:
+                reasons[f"{FINISH}: {error}"] += 1
+                continue
+            found.append(Chosen(job, finished, sample, (), rank))
+        return found
+
+    def _taken(self, fit: Sequence[tuple[Job, Sequence[Chosen]]]) -> "_Taken":
+        """Return what the campaigns of these jobs hold, in the ledger and in hand."""
+        candidates = [(job.campaign_id, one.finished.fingerprint) for job, several in fit for one in several]
+        taken = _Taken(self._alike({product_of(job) for job, _ in fit}), self._assets.held(candidates))
+        for one in self._in_hand:
+            taken.add(one)
+        return taken
+
+    def _alike(self, products: Collection[Product]) -> dict[Product, list[Finished]]:
+        """Return what these products hold, as far as near-duplicates can be told by it."""
+        written = {(campaign, sku) for campaign, sku, kind in products if kind == Kind.COPY}
+        drawn = {(campaign, sku) for campaign, sku, kind in products if kind == Kind.IMAGE}
+        texts = self._assets.texts(written) if written else {}
+        likenesses = self._assets.likenesses(drawn) if drawn else {}
+        held = {(*pair, Kind.COPY): [_held(preview=text) for text in some] for pair, some in texts.items()}
+        return held | {(*pair, Kind.IMAGE): [_held(likeness=one) for one in some] for pair, some in likenesses.items()}
+
+    def _first_fit(self, candidates: Sequence[Chosen], taken: "_Taken", reasons: Counter[str]) -> Chosen | None:
+        """Return the best candidate that passes and is new; those behind it need no check."""
+        for one in candidates:
+            finisher = self._finishers[one.job.kind]
+            checks = finisher.check(one.job, one.finished)
+            wrong = next((check.name for check in checks if not check.passed), None)
+            if wrong is None and not taken.holds(one, finisher):
+                taken.add(one)
+                return replace(one, checks=(*checks, Check(name=NEW, passed=True)))
+            reasons[wrong or NEW] += 1
+        return None
+
 
 @dataclass
 class _Taken:
-    """Texts by product, for near-duplicates; fingerprints by campaign, for the very same line."""
+    """What is there by product, for near-duplicates; fingerprints by campaign, for the very same."""
 
-    texts: dict[Product, list[str]]
-    fingerprints: set[tuple[str, str]]
+    finished: dict[Product, list[Finished]] = field(default_factory=dict)
+    fingerprints: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, one: Chosen) -> None:
-        self.texts.setdefault(product_of(one.job), []).append(one.text)
-        self.fingerprints.add((one.job.campaign_id, one.fingerprint))
+        self.finished.setdefault(product_of(one.job), []).append(one.finished)
+        self.fingerprints.add((one.job.campaign_id, one.finished.fingerprint))
 
-    def holds(self, one: Chosen) -> bool:
-        if (one.job.campaign_id, one.fingerprint) in self.fingerprints:
+    def holds(self, one: Chosen, finisher: Finisher) -> bool:
+        if (one.job.campaign_id, one.finished.fingerprint) in self.fingerprints:
             return True
-        return copy_checks.is_near_duplicate(one.text, self.texts.get(product_of(one.job), []))
+        return finisher.is_near_duplicate(one.finished, self.finished.get(product_of(one.job), []))
 
 
 def rejection(job: Job, reasons: Counter[str], seconds: float) -> Failure:
     """Return the dead letter of a job without a candidate fit to deliver: what was wrong, and the way out."""
     told = ", ".join(f"{reason} ({count}x)" for reason, count in reasons.most_common(4)) or "the model made nothing"
+    what = {Kind.COPY: "line", Kind.IMAGE: "picture", Kind.CREATIVE: "advertisement"}[job.kind]
     advice = "give the product a fuller description, or edit the brief and retry"
-    return Failure(job.id, "rejected", f"no line passed the checks: {told}; {advice}", True, seconds)
+    return Failure(job.id, "rejected", f"no {what} passed the checks: {told}; {advice}", True, seconds)
 
 
 def product_of(job: Job) -> Product:
-    """Return what near-duplicates of a job's text are looked for in."""
-    return job.campaign_id, job.brief.product.sku
+    """Return what near-duplicates of a job's asset are looked for in."""
+    return job.campaign_id, job.brief.product.sku, job.kind
 
 
-def _repaired(job: Job, samples: Sequence[Sample]) -> list[Chosen]:
-    """Return the candidates as they would be delivered, not checked yet."""
-    return [
-        Chosen(job, copy_checks.repair(sample.data.decode(), job.brief), sample, (), rank)
-        for rank, sample in enumerate(samples)
-    ]
-
-
-def _first_fit(candidates: Sequence[Chosen], taken: _Taken, reasons: Counter[str]) -> Chosen | None:
-    """Return the best candidate that passes and is new; those behind it need no check."""
-    for one in candidates:
-        checks = copy_checks.check(one.text, one.job.brief)
-        wrong = next((check.name for check in checks if not check.passed), None)
-        if wrong is None and not taken.holds(one):
-            taken.add(one)
-            return replace(one, checks=(*checks, Check(name=NEW, passed=True)))
-        reasons[wrong or NEW] += 1
-    return None
+def _held(preview: str = "", likeness: str = "") -> Finished:
+    """Return what the ledger knows of an asset, to compare with."""
+    return Finished(b"", "", preview, "", likeness)

@@ -17,7 +17,7 @@ from core.storage import Storage
 from schemas.buckets import Bucket, reference_and_adapter
 from schemas.campaigns import Kind
 from schemas.jobs import Job
-from workers.models.protocol import Model, Sample
+from workers.models.protocol import NO_PARTS, Model, Parts, Sample
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ class Engine:
         self._settings = settings
         self._leases = leases
         self._storage = storage
-        # Who holds the device may ask for it again.
-        self._turn = threading.RLock()
-        self._models: dict[str, Model] = {}
+        # Who holds the device may ask for it again. Composing needs no device, only that one batch has it at a time.
+        self._device_turn, self._compose_turn = threading.RLock(), threading.RLock()
+        self._models: dict[tuple[Kind, str], Model] = {}
         self._limits: dict[str, int] = {}
         # When the device began its batch (monotonic seconds); None while it is idle or loads a model.
         self.busy_since: float | None = None
@@ -61,30 +61,34 @@ class Engine:
     def model_of(self, bucket: str) -> Model:
         """Return the loaded model of a bucket; the first call loads it."""
         name = Bucket.parse(bucket).model
-        if name not in self._models:
+        key = Bucket.parse(bucket).kind, name
+        if key not in self._models:
+            was_busy = self.busy_since is not None
             # A large model may load for longer than a batch may take.
             self.busy_since = None
-            self._models[name] = self._load(Bucket.parse(bucket).kind, name)
-            self.busy_since = time.monotonic()
-        return self._models[name]
+            self._models[key] = self._load(*key)
+            self.busy_since = time.monotonic() if was_busy else None
+        return self._models[key]
 
     @contextmanager
-    def turn(self) -> Iterator[float]:
-        """Wait until the device is free and hold it; yields the seconds waited."""
+    def turn(self, bucket: str) -> Iterator[float]:
+        """Wait until what the bucket needs is free and hold it; yields the seconds waited."""
         asked_at = time.monotonic()
-        with self._turn:
+        with self._compose_turn if _is_composed(bucket) else self._device_turn:
             yield time.monotonic() - asked_at
 
-    def generate(self, bucket: str, jobs: Sequence[Job], attempt: int) -> list[Result]:
+    def generate(self, bucket: str, jobs: Sequence[Job], attempt: int, parts: Parts = NO_PARTS) -> list[Result]:
         """Return a result for each job, in their order. Never raises what one job caused. Call it in a turn."""
+        if _is_composed(bucket):
+            return self._bisect(bucket, jobs, attempt, parts)
         self.busy_since = started = time.monotonic()
         try:
-            return self._bisect(bucket, jobs, attempt)
+            return self._bisect(bucket, jobs, attempt, parts)
         finally:
             self.busy_since = None
             self.busy_seconds += time.monotonic() - started
 
-    def _bisect(self, bucket: str, jobs: Sequence[Job], attempt: int) -> list[Result]:
+    def _bisect(self, bucket: str, jobs: Sequence[Job], attempt: int, parts: Parts) -> list[Result]:
         started = time.monotonic()
         failure: Failure | None = None
         made: list[list[Sample]] = []
@@ -92,7 +96,7 @@ class Engine:
             model = self.model_of(bucket)
             # The first batch does not pay for loading.
             started = time.monotonic()
-            made = model.generate(jobs, attempt)
+            made = model.generate(jobs, attempt, parts)
         except Exception as error:  # noqa: BLE001 - whatever a model raises, its job is found and named
             failure = _failure(jobs[0], error)
         # Here the error and the frames it held are gone, and with them the tensors that filled the device.
@@ -104,7 +108,10 @@ class Engine:
         if len(jobs) > 1 and failure.code != MODEL_LOAD:
             logger.warning("batch of %d in %s failed (%s): halving", len(jobs), bucket, failure.code)
             half = len(jobs) // 2
-            return self._bisect(bucket, jobs[:half], attempt) + self._bisect(bucket, jobs[half:], attempt)
+            return [
+                *self._bisect(bucket, jobs[:half], attempt, parts),
+                *self._bisect(bucket, jobs[half:], attempt, parts),
+            ]
         failed = [replace(failure, job_id=job.id, device_seconds=seconds) for job in jobs]
         return [Result(job, (), one, seconds) for job, one in zip(jobs, failed, strict=True)]
 
@@ -121,7 +128,7 @@ class Engine:
     def _load(self, kind: Kind, name: str) -> Model:
         started = time.monotonic()
         reference, adapter = reference_and_adapter(name)
-        loaders = {Kind.COPY: self._load_copy}
+        loaders = {Kind.COPY: self._load_copy, Kind.IMAGE: self._load_image, Kind.CREATIVE: self._load_creative}
         model = loaders[kind](self._local(reference), adapter)
         logger.info("loaded %s on %s in %.1f s", model.version, model.device, time.monotonic() - started)
         return model
@@ -131,6 +138,20 @@ class Engine:
 
         settings = self._settings
         return copy.load(reference, adapter, settings.device, settings.dtype, self.cache, settings.threads)
+
+    def _load_image(self, reference: str, adapter: str | None) -> Model:
+        from workers.models import image  # noqa: PLC0415 - only a worker of this kind pays for it
+
+        settings = self._settings
+        options = image.ImageOptions(
+            steps=settings.image_steps, offload=settings.image_offload, slicing=settings.image_slicing
+        )
+        return image.load(reference, adapter, settings.device, settings.dtype, self.cache, settings.threads, options)
+
+    def _load_creative(self, _reference: str, _adapter: str | None) -> Model:
+        from workers.models.creative.model import CreativeModel  # noqa: PLC0415 - only a worker of this kind pays
+
+        return CreativeModel()
 
     @property
     def cache(self) -> Path:
@@ -159,6 +180,10 @@ class Engine:
                 part.write_bytes(self._storage.get_whole(key))
                 part.rename(target)
         return str(folder)
+
+
+def _is_composed(bucket: str) -> bool:
+    return Bucket.parse(bucket).kind == Kind.CREATIVE
 
 
 def device_name(wanted: str) -> str:

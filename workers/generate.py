@@ -27,7 +27,10 @@ from workers import events
 from workers.choose import Chooser, Chosen, rejection
 from workers.engine import Engine, Result
 from workers.events import JobEvents
+from workers.finishing import finishers
+from workers.gather import gather
 from workers.keeper import LeaseKeeper, worker_id
+from workers.models.protocol import NO_PARTS, Parts
 from workers.publish import publish
 
 logger = logging.getLogger(__name__)
@@ -74,7 +77,7 @@ class Generator:
         self._ledger = ledger
         self._storage = Storage(settings)
         self._engine = Engine(settings, self._ledger.leases, self._storage)
-        self._chooser = Chooser(self._ledger.assets)
+        self._chooser = Chooser(self._ledger.assets, finishers(settings))
         self._events = JobEvents(app, nodename)
         self._uploads = ThreadPoolExecutor(settings.upload_threads, thread_name_prefix="upload")
         self._keeper = LeaseKeeper(self._ledger.leases, settings.batch_limit_seconds, lambda: self._engine.busy_since)
@@ -113,7 +116,7 @@ class Generator:
         if not bucket.endswith(ALONE):
             return self._walk(bucket)
         # Others that were claimed alone meanwhile would be lost with this job, as often as it is, and be given up.
-        with self._engine.turn():
+        with self._engine.turn(bucket):
             return self._walk(bucket)
 
     def _walk(self, bucket: str) -> bool:
@@ -154,7 +157,8 @@ class Generator:
 
     def _make(self, batch: Batch) -> None:
         """Generate and choose, with new candidates for the jobs that had no good one."""
-        with self._engine.turn() as waited_seconds:
+        bucket = batch.lease.bucket
+        with self._engine.turn(bucket) as waited_seconds:
             self._end_if_stopping()
             if waited_seconds > STALE_SECONDS:
                 self._refill(batch)
@@ -164,15 +168,22 @@ class Generator:
             attempts = batch.lease.attempts
             batch.began_at = time.monotonic()
             self._events.send(event for job in jobs for event in events.begun(job, attempts[job.id]))
-            results = self._engine.generate(batch.lease.bucket, jobs, 1)
+            parts = self._gather(jobs)
+            results = self._engine.generate(bucket, jobs, 1, parts)
         jobs = self._choose(batch, results)
         for attempt in range(2, ROUNDS + 1):
             if not jobs:
                 return
-            with self._engine.turn():
-                results = self._engine.generate(batch.lease.bucket, jobs, attempt)
+            with self._engine.turn(bucket):
+                results = self._engine.generate(bucket, jobs, attempt, parts)
             jobs = self._choose(batch, results)
         batch.failed += [rejection(job, batch.reasons[job.id], batch.seconds[job.id]) for job in jobs]
+
+    def _gather(self, jobs: Sequence[Job]) -> Parts:
+        """Fetch what the jobs are made of: the assets of their inputs, and the brand's logo."""
+        if not any(job.inputs for job in jobs):
+            return NO_PARTS
+        return self._patiently(lambda: gather(self._ledger.assets, self._storage, jobs))
 
     def _refill(self, batch: Batch) -> None:
         """Claim anew when the batch is not full: more jobs may have come while the device was busy."""
@@ -189,7 +200,8 @@ class Generator:
         batch.seconds.update({result.job.id: result.device_seconds for result in results})
         batch.failed += [result.failure for result in results if result.failure]
         made = [(result.job, result.samples) for result in results if not result.failure]
-        chosen, wrong = self._patiently(lambda: self._chooser.choose(made))
+        version = self._engine.model_of(batch.lease.bucket).version if made else ""
+        chosen, wrong = self._patiently(lambda: self._chooser.choose(made, version))
         batch.chosen += [(one, batch.seconds[one.job.id]) for one in chosen]
         for job_id, counted in wrong.items():
             batch.reasons[job_id].update(counted)
@@ -204,6 +216,8 @@ class Generator:
         )
         settled = self._patiently(lambda: self._ledger.leases.finish(batch.lease, stored, batch.failed))
         self._tell(batch, stored, settled)
+        for kind in settled.released_kinds:
+            self._passed_on(kind)
         logger.info(
             "batch of %d in %s: %d done, %d failed, %d again, %.2f s",
             len(batch.lease.jobs),

@@ -1,4 +1,8 @@
-"""Stores what was made: bytes first, then manifests, then (by the caller) the row, so a row never points at nothing."""
+"""Stores what was made: bytes first, then manifests, then (by the caller) the row, so a row never points at nothing.
+
+Texts of a batch share one object, a JSON line each, and so do their manifests: a put costs more than a text. Everything
+else has an object of its own, named after its job and content, with its manifest beside it.
+"""
 
 import hashlib
 import json
@@ -9,24 +13,33 @@ from itertools import groupby
 
 from core.storage import Storage
 from schemas.assets import Asset, Location, Manifest
+from schemas.campaigns import Kind
 from workers.choose import Chosen
 
+JSON = "application/json"
 JSON_LINES = "application/jsonl"
 PREVIEW_CHARACTERS = 2000
+ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 
 def publish(
-    storage: Storage, uploads: Executor, chosen: Sequence[tuple[Chosen, float]], model: str, device: str
+    storage: Storage,
+    uploads: Executor,
+    chosen: Sequence[tuple[Chosen, float]],
+    model: str,
+    device: str,
 ) -> list[Asset]:
-    """Store the texts of a batch and their manifests; return the assets, in the order of the chosen.
+    """Store a batch, all of one kind, and its manifests; return the assets, in the order of the chosen.
 
-    Each campaign's texts share one object, a JSON line each: a put costs more than the texts themselves. Keys come
-    from the content, so the same texts twice are the same objects. Raises StorageError; nothing is visible until the
-    ledger knows of it.
+    Keys come from the content, so the same results twice are the same objects. Raises StorageError; nothing is visible
+    until the ledger knows of it.
     """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if chosen and chosen[0][0].job.kind != Kind.COPY:
+        return list(uploads.map(lambda made: _publish_one(storage, made, model, device, now), chosen))
     by_campaign = [list(group) for _, group in groupby(sorted(chosen, key=_campaign_of), key=_campaign_of)]
     assets: dict[str, Asset] = {}
-    for part in uploads.map(lambda group: _publish_campaign(storage, group, model, device), by_campaign):
+    for part in uploads.map(lambda group: _publish_texts(storage, group, model, device, now), by_campaign):
         assets |= {asset.job_id: asset for asset in part}
     return [assets[one.job.id] for one, _ in chosen]
 
@@ -35,43 +48,63 @@ def _campaign_of(made: tuple[Chosen, float]) -> str:
     return made[0].job.campaign_id
 
 
-def _publish_campaign(storage: Storage, group: Sequence[tuple[Chosen, float]], model: str, device: str) -> list[Asset]:
+def _publish_one(storage: Storage, made: tuple[Chosen, float], model: str, device: str, now: str) -> Asset:
+    one, seconds = made
+    data = one.finished.data
+    folder = f"campaigns/{one.job.campaign_id}/assets/{one.job.id}"
+    name = f"{folder}/{hashlib.sha256(data).hexdigest()[:16]}"
+    location = storage.put(f"{name}.{ENDINGS[one.finished.content_type]}", data, one.finished.content_type)
+    manifest = _manifest(one, seconds, location, model, device, now)
+    written = storage.put(f"{name}.json", manifest.model_dump_json().encode(), JSON)
+    return _asset(one, seconds, location, written, model)
+
+
+def _publish_texts(
+    storage: Storage, group: Sequence[tuple[Chosen, float]], model: str, device: str, now: str
+) -> list[Asset]:
     campaign_id = group[0][0].job.campaign_id
-    texts = [_line(one) for one, _ in group]
-    stored = _store_lines(storage, f"campaigns/{campaign_id}/assets", texts)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    stored = _store_lines(storage, f"campaigns/{campaign_id}/assets", [_line(one) for one, _ in group])
     manifests = [
-        Manifest(
-            job=one.job,
-            model=model,
-            recipe=one.sample.recipe | {"rank": one.rank, "score": round(one.sample.score, 4)},
-            checks=one.checks,
-            device=device,
-            device_seconds=round(seconds, 4),
-            content_type=one.sample.content_type,
-            sha256=location.sha256,
-            created_at=now,
-        )
+        _manifest(one, seconds, location, model, device, now)
         for (one, seconds), location in zip(group, stored, strict=True)
     ]
     written = _store_lines(
         storage, f"campaigns/{campaign_id}/manifests", [manifest.model_dump_json().encode() for manifest in manifests]
     )
     return [
-        Asset(
-            job_id=one.job.id,
-            campaign_id=campaign_id,
-            sku=one.job.brief.product.sku,
-            location=location,
-            manifest=manifest_location,
-            content_type=one.sample.content_type,
-            preview=one.text[:PREVIEW_CHARACTERS],
-            fingerprint=one.fingerprint,
-            model=model,
-            device_seconds=round(seconds, 4),
-        )
-        for (one, seconds), location, manifest_location in zip(group, stored, written, strict=True)
+        _asset(one, seconds, location, manifest, model)
+        for (one, seconds), location, manifest in zip(group, stored, written, strict=True)
     ]
+
+
+def _manifest(one: Chosen, seconds: float, location: Location, model: str, device: str, now: str) -> Manifest:
+    return Manifest(
+        job=one.job,
+        model=model,
+        recipe=one.sample.recipe | {"rank": one.rank, "score": round(one.sample.score, 4)},
+        checks=one.checks,
+        device=device,
+        device_seconds=round(seconds, 4),
+        content_type=one.finished.content_type,
+        sha256=location.sha256,
+        created_at=now,
+    )
+
+
+def _asset(one: Chosen, seconds: float, location: Location, manifest: Location, model: str) -> Asset:
+    return Asset(
+        job_id=one.job.id,
+        campaign_id=one.job.campaign_id,
+        sku=one.job.brief.product.sku,
+        location=location,
+        manifest=manifest,
+        content_type=one.finished.content_type,
+        preview=one.finished.preview[:PREVIEW_CHARACTERS],
+        fingerprint=one.finished.fingerprint,
+        likeness=one.finished.likeness,
+        model=model,
+        device_seconds=round(seconds, 4),
+    )
 
 
 def _line(one: Chosen) -> bytes:
@@ -83,7 +116,7 @@ def _line(one: Chosen) -> bytes:
         "locale": brief.locale,
         "channel": brief.channel,
         "variant": one.job.variant,
-        "text": one.text,
+        "text": one.finished.preview,
     }
     return json.dumps(line, ensure_ascii=False).encode()
 

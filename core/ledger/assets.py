@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Row, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Row, func, select, tuple_
 
 from core.database import Database
 from core.errors import UnknownIdError
 from core.tables import assets, jobs
 from schemas.assets import Asset, Location
+from schemas.campaigns import Kind
 
 PAGE_ROWS = 1000
 
@@ -18,6 +19,7 @@ class Delivered:
     """An asset with the words a person knows it by."""
 
     asset: Asset
+    kind: Kind
     sku: str
     channel: str
     audience_id: str
@@ -46,7 +48,7 @@ class Assets:
         while True:
             with self._database.read() as connection:
                 rows = connection.execute(
-                    select(assets, jobs.c.channel, jobs.c.audience_id, jobs.c.variant, jobs.c.brief)
+                    select(assets, jobs.c.kind, jobs.c.channel, jobs.c.audience_id, jobs.c.variant, jobs.c.brief)
                     .join(jobs, jobs.c.id == assets.c.job_id)
                     .where(assets.c.campaign_id == campaign_id, assets.c.job_id > last)
                     .order_by(assets.c.job_id)
@@ -55,6 +57,7 @@ class Assets:
             for row in rows:
                 yield Delivered(
                     asset=_asset(row),
+                    kind=Kind(row.kind),
                     sku=row.sku,
                     channel=row.channel,
                     audience_id=row.audience_id,
@@ -66,17 +69,35 @@ class Assets:
                 return
             last = rows[-1].job_id
 
+    def locations(self, job_ids: Iterable[str]) -> dict[str, Asset]:
+        """Return the assets of these jobs, by job id; a job that is not done has none."""
+        wanted = sorted(set(job_ids))
+        found: dict[str, Asset] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), PAGE_ROWS):
+                rows = connection.execute(select(assets).where(assets.c.job_id.in_(wanted[start : start + PAGE_ROWS])))
+                found |= {row.job_id: _asset(row) for row in rows}
+        return found
+
     def texts(self, products: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-        """Return the texts that exist already, by (campaign id, sku)."""
+        """Return the lines of copy that exist already, by (campaign id, sku)."""
+        return self._of_products(products, assets.c.preview, assets.c.likeness == "")
+
+    def likenesses(self, products: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
+        """Return the likenesses of the pictures that exist already, by (campaign id, sku)."""
+        return self._of_products(products, assets.c.likeness, assets.c.likeness != "")
+
+    def _of_products(
+        self, products: Iterable[tuple[str, str]], column: Column[str], condition: ColumnElement[bool]
+    ) -> dict[tuple[str, str], list[str]]:
         wanted = sorted(set(products))
         found: dict[tuple[str, str], list[str]] = {pair: [] for pair in wanted}
+        query = select(assets.c.campaign_id, assets.c.sku, column).where(
+            tuple_(assets.c.campaign_id, assets.c.sku).in_(wanted), condition
+        )
         with self._database.read() as connection:
-            for campaign_id, sku, preview in connection.execute(
-                select(assets.c.campaign_id, assets.c.sku, assets.c.preview).where(
-                    tuple_(assets.c.campaign_id, assets.c.sku).in_(wanted)
-                )
-            ):
-                found[campaign_id, sku].append(preview)
+            for campaign_id, sku, value in connection.execute(query):
+                found[campaign_id, sku].append(value)
         return found
 
     def held(self, candidates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -129,6 +150,7 @@ def _asset(row: Row[tuple[object, ...]]) -> Asset:
         content_type=row.content_type,
         preview=row.preview,
         fingerprint=row.fingerprint,
+        likeness=row.likeness,
         model=row.model,
         device_seconds=row.device_seconds,
     )

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from core.database import Database
-from core.tables import assets, jobs
+from core.ledger.inputs import HAS_LOST_INPUT, HAS_UNDONE_INPUT
+from core.tables import WAITS_FOR_INPUTS, assets, jobs
 from schemas.jobs import JobState
 
 PAGE_ROWS = 10_000
@@ -65,6 +66,19 @@ class Audit:
         )
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
+
+    def done_before_its_inputs(self, campaign_id: str) -> list[str]:
+        """Return the jobs that are done and have an input that is not."""
+        return self._jobs_where(campaign_id, jobs.c.state == JobState.DONE, HAS_UNDONE_INPUT)
+
+    def waiting_for_nothing(self, campaign_id: str) -> list[str]:
+        """Return the jobs that wait for inputs although these are all done."""
+        waits = and_(jobs.c.state == JobState.WAITING, jobs.c.not_before == WAITS_FOR_INPUTS)
+        return self._jobs_where(campaign_id, waits, ~HAS_UNDONE_INPUT)
+
+    def waiting_for_a_lost_input(self, campaign_id: str) -> list[str]:
+        """Return the jobs that wait although an input failed or was cancelled."""
+        return self._jobs_where(campaign_id, jobs.c.state == JobState.WAITING, HAS_LOST_INPUT)
 
     def _jobs_where(self, campaign_id: str, *conditions: ColumnElement[bool]) -> list[str]:
         query = select(jobs.c.id).where(jobs.c.campaign_id == campaign_id, *conditions).order_by(jobs.c.id)

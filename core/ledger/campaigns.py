@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, u
 
 from core.database import Database
 from core.errors import StateError, UnknownIdError
-from core.tables import actions, campaigns, jobs
+from core.ledger.inputs import input_rows, require_inputs
+from core.tables import WAITS_FOR_INPUTS, actions, campaigns, inputs, jobs
 from schemas.campaigns import Campaign, Priority
 from schemas.jobs import Job, JobState
 
@@ -69,7 +70,8 @@ class Campaigns:
         """Record the campaign and its jobs; return False when it was there already.
 
         The rows go in by parts, and nothing is served before the last one is in: a submit that was killed half-way
-        leaves an inactive campaign, and the same submit again completes it.
+        leaves an inactive campaign, and the same submit again completes it. Raises ImpossibleWorkError when a job is
+        made of one that is not among them.
         """
         row = {
             "id": campaign_id,
@@ -89,8 +91,10 @@ class Campaigns:
             state = connection.execute(select(campaigns.c.state).where(campaigns.c.id == campaign_id)).scalar_one()
         if state != CampaignState.SUBMITTING:
             return False
-        total = self._insert_jobs(planned)
+        total, made_of = self._insert_jobs(planned)
         with self._database.write() as connection:
+            if made_of:
+                require_inputs(connection, campaign_id)
             connection.execute(
                 update(campaigns)
                 .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.SUBMITTING)
@@ -98,14 +102,20 @@ class Campaigns:
             )
         return True
 
-    def _insert_jobs(self, planned: Iterable[Job]) -> int:
-        now, total = time.time(), 0
-        rows = (_job_row(job, position, now) for position, job in enumerate(planned))
-        while part := list(itertools.islice(rows, INSERT_ROWS)):
+    def _insert_jobs(self, planned: Iterable[Job]) -> tuple[int, int]:
+        """Insert what is not there yet; return how many jobs were planned, and how many inputs they have."""
+        now, total, total_inputs = time.time(), 0, 0
+        numbered = enumerate(planned)
+        while part := list(itertools.islice(numbered, INSERT_ROWS)):
+            made_of = input_rows(job for _, job in part)
             with self._database.write() as connection:
-                connection.execute(self._database.insert_new(jobs), part)
+                rows = [_job_row(job, position, now) for position, job in part]
+                connection.execute(self._database.insert_new(jobs), rows)
+                if made_of:
+                    connection.execute(self._database.insert_new(inputs), made_of)
             total += len(part)
-        return total
+            total_inputs += len(made_of)
+        return total, total_inputs
 
     def pause(self, campaign_id: str, actor: str, reason: str = "paused by hand") -> None:
         """Stop claiming jobs of the campaign; batches in hand end normally."""
@@ -140,6 +150,8 @@ class Campaigns:
                 raise StateError(f"campaign {campaign_id} is finished: nothing is left to cancel")
             if row.state == CampaignState.SUBMITTING:
                 raise StateError(f"campaign {campaign_id} is not wholly submitted: submit it again, then cancel it")
+            # Leased ones first: who ends a leased job may at this moment wait for the lock of one made of it.
+            connection.execute(_LOCK_LEASED, {"campaign": campaign_id})
             now = time.time()
             ended = connection.execute(
                 update(jobs)
@@ -210,6 +222,12 @@ def record(connection: Connection, actor: str, action: str, target: str, detail:
     connection.execute(insert(actions).values(at=time.time(), actor=actor, action=action, target=target, detail=detail))
 
 
+_LOCK_LEASED = (
+    select(jobs.c.id)
+    .where(jobs.c.campaign_id == bindparam("campaign"), jobs.c.state == JobState.LEASED)
+    .order_by(jobs.c.id)
+    .with_for_update()
+)
 _OPEN_JOB = (
     select(jobs.c.id)
     .where(jobs.c.campaign_id == bindparam("campaign"), jobs.c.state.in_((JobState.WAITING, JobState.LEASED)))
@@ -279,7 +297,8 @@ def _job_row(job: Job, position: int, now: float) -> dict[str, object]:
         "audience_id": job.brief.audience.id,
         "variant": job.variant,
         "seed": job.seed,
-        "not_before": 0.0,
+        "inputs": len(job.inputs),
+        "not_before": WAITS_FOR_INPUTS if job.inputs else 0.0,
         "attempts": 0,
         "errors": 0,
         "losses": 0,

@@ -3,15 +3,17 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
 from core.database import Database
 from core.errors import StateError, UnknownIdError
 from core.ledger.campaigns import CampaignState, close_settled, record
+from core.ledger.inputs import INPUT_FAILED, follow, inputs_of, reopen
 from core.ledger.leases import ALONE, BEHIND, job_of
 from core.tables import campaigns, failures, jobs
-from schemas.jobs import Brief, Job, JobState
+from schemas.jobs import Brief, Input, Job, JobState
 
 PAGE_ROWS = 1000
 
@@ -43,7 +45,8 @@ class Jobs:
     def status(self, job_id: str) -> JobStatus:
         """Return one job."""
         with self._database.read() as connection:
-            return _status(_find(connection, job_id))
+            (status,) = _statuses(connection, [_find(connection, job_id)])
+            return status
 
     def of_campaign(self, campaign_id: str, states: Sequence[JobState] = tuple(JobState)) -> Iterator[JobStatus]:
         """Yield the jobs of a campaign in these states, in the order of its plan, a page at a time."""
@@ -56,7 +59,8 @@ class Jobs:
                     .order_by(jobs.c.id)
                     .limit(PAGE_ROWS)
                 ).all()
-            yield from map(_status, rows)
+                page = _statuses(connection, rows)
+            yield from page
             if len(rows) < PAGE_ROWS:
                 return
             last = rows[-1].id
@@ -67,7 +71,7 @@ class Jobs:
         if campaign_id is not None:
             query = query.where(jobs.c.campaign_id == campaign_id)
         with self._database.read() as connection:
-            return [_status(row) for row in connection.execute(query)]
+            return _statuses(connection, connection.execute(query).all())
 
     def failures(self, job_id: str) -> list[tuple[float, int, str, str, str]]:
         """Return every failure of a job: time, attempt, worker, code, message; oldest first."""
@@ -76,7 +80,10 @@ class Jobs:
             return [(row.at, row.attempt, row.worker, row.code, row.message) for row in connection.execute(query)]
 
     def cancel(self, job_id: str, actor: str) -> bool:
-        """End an open job, also one that a worker holds; return False when it was at its end already."""
+        """End an open job, also one that a worker holds; return False when it was at its end already.
+
+        The jobs made of it fail, and say so.
+        """
         with self._database.write() as connection:
             ended = connection.execute(
                 update(jobs)
@@ -88,6 +95,7 @@ class Jobs:
                 _find(connection, job_id)
                 return False
             record(connection, actor, "cancel", job_id, "")
+            follow(connection, [job_id])
             close_settled(connection, [ended])
         return True
 
@@ -107,37 +115,24 @@ class Jobs:
     def retry(self, job_ids: Sequence[str], actor: str) -> int:
         """Let failed jobs wait again, with all their attempts; return how many. Others stay as they are.
 
-        Raises StateError for jobs of a cancelled campaign: nobody would serve them.
+        Jobs that failed with an input follow it when it is retried, here or later; they count when they were asked for.
+        Raises StateError for jobs of a cancelled campaign, as nobody would serve them, and when all that could be
+        retried has lost an input.
         """
         if not job_ids:
             return 0
         with self._database.write() as connection:
-            rows = connection.execute(
-                select(jobs.c.id, jobs.c.campaign_id, jobs.c.bucket, jobs.c.position, campaigns.c.state)
-                .join(campaigns, campaigns.c.id == jobs.c.campaign_id)
-                .where(jobs.c.id.in_(job_ids), jobs.c.state == JobState.FAILED)
-            ).all()
-            dropped = next((row.campaign_id for row in rows if row.state == CampaignState.CANCELLED), None)
-            if dropped:
-                raise StateError(f"campaign {dropped} is cancelled: its jobs cannot be tried again, submit a new one")
-            for row in rows:
-                position = row.position - BEHIND if row.bucket.endswith(ALONE) else row.position
-                connection.execute(
-                    update(jobs)
-                    .where(jobs.c.id == row.id, jobs.c.state == JobState.FAILED)
-                    .values(
-                        state=JobState.WAITING,
-                        bucket=row.bucket.removesuffix(ALONE),
-                        position=position,
-                        errors=0,
-                        losses=0,
-                        losses_alone=0,
-                        not_before=0.0,
-                        error_code=None,
-                        error=None,
-                        finished_at=None,
-                    )
-                )
+            rows = _failed(connection, job_ids)
+            by_input = {row.id: row for row in rows if row.error_code == INPUT_FAILED}
+            own = [row for row in rows if row.id not in by_input]
+            for row in own:
+                _retry(connection, row)
+            reopened = reopen(connection, [row.id for row in own], list(by_input))
+            if rows and not own and not reopened:
+                raise StateError(f"job {rows[0].id} cannot be tried again by itself: {rows[0].error}")
+            for job_id in reopened:
+                record(connection, actor, "retry", job_id, "with its inputs")
+            for row in own:
                 record(connection, actor, "retry", row.id, "")
             connection.execute(
                 update(campaigns)
@@ -146,7 +141,41 @@ class Jobs:
                 )
                 .values(state=CampaignState.ACTIVE, finished_at=None)
             )
-        return len(rows)
+        return len(own) + len(by_input.keys() & set(reopened))
+
+
+def _failed(connection: Connection, job_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """Return those of the jobs that failed; raises StateError when one is of a cancelled campaign."""
+    rows = connection.execute(
+        select(jobs, campaigns.c.state.label("campaign_state"))
+        .join(campaigns, campaigns.c.id == jobs.c.campaign_id)
+        .where(jobs.c.id.in_(job_ids), jobs.c.state == JobState.FAILED)
+        .order_by(jobs.c.id)
+        .with_for_update(of=jobs)
+    ).all()
+    dropped = next((row.campaign_id for row in rows if row.campaign_state == CampaignState.CANCELLED), None)
+    if dropped:
+        raise StateError(f"campaign {dropped} is cancelled: its jobs cannot be tried again, submit a new one")
+    return rows
+
+
+def _retry(connection: Connection, row: Row[Any]) -> None:
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == row.id, jobs.c.state == JobState.FAILED)
+        .values(
+            state=JobState.WAITING,
+            bucket=row.bucket.removesuffix(ALONE),
+            position=row.position - BEHIND if row.bucket.endswith(ALONE) else row.position,
+            errors=0,
+            losses=0,
+            losses_alone=0,
+            not_before=0.0,
+            error_code=None,
+            error=None,
+            finished_at=None,
+        )
+    )
 
 
 def _find(connection: Connection, job_id: str) -> Row[tuple[object, ...]]:
@@ -156,9 +185,14 @@ def _find(connection: Connection, job_id: str) -> Row[tuple[object, ...]]:
     return row
 
 
-def _status(row: Row[tuple[object, ...]]) -> JobStatus:
+def _statuses(connection: Connection, rows: Sequence[Row[Any]]) -> list[JobStatus]:
+    made_of = inputs_of(connection, rows)
+    return [_status(row, made_of[row.id]) for row in rows]
+
+
+def _status(row: Row[Any], made_of: tuple[Input, ...]) -> JobStatus:
     return JobStatus(
-        job=job_of(row),
+        job=job_of(row, made_of),
         state=JobState(row.state),
         attempts=row.attempts,
         errors=row.errors,

@@ -12,11 +12,12 @@ from core.database import Database
 from core.ledger import statements
 from core.ledger.assets import asset_row
 from core.ledger.campaigns import CampaignState, close_settled
+from core.ledger.inputs import follow, inputs_of, settle_next
 from core.ledger.turns import class_of, in_order_of_service
 from core.tables import assets, batch_limits, campaigns, failures, jobs
 from schemas.assets import Asset
 from schemas.campaigns import Kind
-from schemas.jobs import Brief, Job, JobState
+from schemas.jobs import Brief, Input, Job, JobState
 
 # Buckets that end in this are claimed one job at a time: their jobs were lost with a worker twice.
 ALONE = "!alone"
@@ -59,11 +60,15 @@ class Failure:
 
 @dataclass(frozen=True)
 class Settled:
-    """What a finish changed. A lost lease settles nothing: those jobs belong to somebody else by now."""
+    """What a finish changed. A lost lease settles nothing: those jobs belong to somebody else by now.
+
+    `released_kinds` have work by that: jobs whose inputs are now all done.
+    """
 
     done: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     retried: tuple[str, ...] = ()
+    released_kinds: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class Leases:
         self._database = database
         self.lease_seconds = lease_seconds
         self._max_attempts = max_attempts
+        # How far the sweeps have looked through the jobs that wait for inputs.
+        self._settled_up_to = ""
         self._insert_assets = database.insert_new(assets).returning(assets.c.job_id)
 
     def pick(self, kinds: Sequence[Kind]) -> Pick | None:
@@ -105,17 +112,23 @@ class Leases:
             rows = connection.execute(statements.LEASE, lease).all()
             served = sorted({row.campaign_id for row in rows})
             connection.execute(statements.MARK_SERVED, {"ids": served, "now": now})
+            made_of = inputs_of(connection, rows)
         if not rows:
             return None
         ordered = sorted(rows, key=lambda row: (row.campaign_id, row.position))
-        return Lease(token, bucket, tuple(map(job_of, ordered)), {row.id: row.attempts for row in rows})
+        claimed = tuple(job_of(row, made_of[row.id]) for row in ordered)
+        return Lease(token, bucket, claimed, {row.id: row.attempts for row in rows})
 
     def _choose(self, connection: Connection, bucket: str, limit: int, now: float) -> list[str]:
         queues: dict[int, list[list[str]]] = {}
-        for campaign in in_order_of_service(connection, now)[:limit]:
+        for number, campaign in enumerate(in_order_of_service(connection, now)):
+            # More than `limit` cannot share the batch; but those whose turn it is may have nothing that can be claimed.
+            if number >= limit and queues:
+                break
             values = {"campaign": campaign.id, "its_bucket": bucket, "now": now, "most": limit}
-            found = connection.execute(statements.WAITING_JOBS, values).scalars()
-            queues.setdefault(class_of(campaign, now), []).append(list(found))
+            found = list(connection.execute(statements.WAITING_JOBS, values).scalars())
+            if found:
+                queues.setdefault(class_of(campaign, now), []).append(found)
         chosen: list[str] = []
         for _, equals in sorted(queues.items()):
             in_turn = chain.from_iterable(zip_longest(*equals))
@@ -135,18 +148,20 @@ class Leases:
     def finish(self, lease: Lease, done: Sequence[Asset] = (), failed: Sequence[Failure] = ()) -> Settled:
         """Record what became of the jobs. Only jobs still under this lease count, so a late worker changes nothing.
 
-        An asset that reads like another one of its campaign is not taken; its job waits again.
+        An asset that reads like another one of its campaign is not taken; its job waits again. Jobs made of these
+        follow: released when all their inputs are done, failed when one is lost.
         """
         now = time.time()
         with self._database.write() as connection:
             accepted, repeated = self._accept(connection, lease, done, now)
             dead, retried = self._fail(connection, lease, failed, now)
+            released = follow(connection, [*accepted, *dead])
             touched = {job.campaign_id for job in lease.jobs}
             spent = [(asset.job_id, asset.device_seconds) for asset in done]
             spent += [(failure.job_id, failure.device_seconds) for failure in failed]
             self._charge(connection, lease, spent)
             close_settled(connection, touched)
-        return Settled(tuple(accepted), tuple(dead), (*repeated, *retried))
+        return Settled(tuple(accepted), tuple(dead), (*repeated, *retried), tuple(sorted(released)))
 
     def _accept(
         self, connection: Connection, lease: Lease, done: Sequence[Asset], now: float
@@ -248,10 +263,14 @@ class Leases:
             )
 
     def sweep(self) -> Swept:
-        """Take back expired leases and say which kinds have work. Safe to run at any time, by several at once."""
+        """Take back expired leases and say which kinds have work. Safe to run at any time, by several at once.
+
+        Looks through the jobs that wait for inputs as well, a part each time.
+        """
         now = time.time()
         with self._database.write() as connection:
             returned, dead = self._take_back(connection, jobs.c.lease_until < now)
+            self._settled_up_to = settle_next(connection, self._settled_up_to)
             close_settled(
                 connection,
                 connection.execute(select(campaigns.c.id).where(campaigns.c.state == CampaignState.ACTIVE)).scalars(),
@@ -263,19 +282,23 @@ class Leases:
         lost = and_(jobs.c.state == JobState.LEASED, condition)
         counted = {"losses": jobs.c.losses + 1, "lease_token": None, "lease_until": None}
         is_alone = jobs.c.bucket.endswith(ALONE)
-        dead = connection.execute(
-            update(jobs)
-            .where(lost, is_alone, jobs.c.losses_alone + 1 >= LOSSES_ALONE_UNTIL_DEAD)
-            .values(
-                **counted,
-                state=JobState.FAILED,
-                losses_alone=jobs.c.losses_alone + 1,
-                error_code="worker_lost",
-                error=f"its worker died {LOSSES_ALONE_UNTIL_DEAD} times while it ran this job alone; "
-                "look at the worker's log, mend the brief, then retry",
-                finished_at=time.time(),
-            )
-        ).rowcount
+        dead = list(
+            connection.execute(
+                update(jobs)
+                .where(lost, is_alone, jobs.c.losses_alone + 1 >= LOSSES_ALONE_UNTIL_DEAD)
+                .values(
+                    **counted,
+                    state=JobState.FAILED,
+                    losses_alone=jobs.c.losses_alone + 1,
+                    error_code="worker_lost",
+                    error=f"its worker died {LOSSES_ALONE_UNTIL_DEAD} times while it ran this job alone; "
+                    "look at the worker's log, mend the brief, then retry",
+                    finished_at=time.time(),
+                )
+                .returning(jobs.c.id)
+            ).scalars()
+        )
+        follow(connection, dead)
         back = connection.execute(
             update(jobs)
             .where(lost, is_alone)
@@ -292,7 +315,7 @@ class Leases:
             )
         ).rowcount
         back += connection.execute(update(jobs).where(lost).values(**counted, state=JobState.WAITING)).rowcount
-        return int(back), int(dead)
+        return int(back), len(dead)
 
     def batch_limit(self, device: str, bucket: str) -> int | None:
         """Return how many jobs of the bucket were found to fit the device, None when it never ran out of memory."""
@@ -309,8 +332,8 @@ class Leases:
             connection.execute(self._database.upsert(batch_limits, ("device", "bucket"), values))
 
 
-def job_of(row: Row[tuple[object, ...]]) -> Job:
-    """Return the job of a row; its brief was validated when it was written."""
+def job_of(row: Row[tuple[object, ...]], made_of: tuple[Input, ...]) -> Job:
+    """Return the job of a row and its inputs; its brief was validated when it was written."""
     return Job.model_construct(
         id=row.id,
         campaign_id=row.campaign_id,
@@ -319,6 +342,7 @@ def job_of(row: Row[tuple[object, ...]]) -> Job:
         brief=Brief.model_validate_json(row.brief),
         variant=row.variant,
         seed=row.seed,
+        inputs=made_of,
     )
 
 

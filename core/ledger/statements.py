@@ -6,7 +6,7 @@ SQLite knows no row locks and leaves `FOR UPDATE` out, so each statement serves 
 from sqlalchemy import and_, bindparam, case, or_, select, update
 
 from core.ledger.campaigns import CampaignState
-from core.tables import campaigns, jobs
+from core.tables import IS_READY, campaigns, jobs
 from schemas.jobs import JobState
 
 SERVED_CAMPAIGNS = select(campaigns.c.id, campaigns.c.priority, campaigns.c.served_at, campaigns.c.created_at).where(
@@ -19,8 +19,8 @@ SERVED_CAMPAIGNS = select(campaigns.c.id, campaigns.c.priority, campaigns.c.serv
 FIRST_BUCKET = (
     select(jobs.c.bucket)
     .where(
+        IS_READY,
         jobs.c.campaign_id == bindparam("campaign"),
-        jobs.c.state == JobState.WAITING,
         jobs.c.kind.in_(bindparam("kinds", expanding=True)),
         jobs.c.not_before <= bindparam("now"),
     )
@@ -31,8 +31,8 @@ FIRST_BUCKET = (
 WAITING_JOBS = (
     select(jobs.c.id)
     .where(
+        IS_READY,
         jobs.c.campaign_id == bindparam("campaign"),
-        jobs.c.state == JobState.WAITING,
         jobs.c.bucket == bindparam("its_bucket"),
         jobs.c.not_before <= bindparam("now"),
     )

@@ -61,7 +61,7 @@ def ping(settings: Settings) -> Finding:
         answer = app.control.inspect(timeout=PING_SECONDS).ping() or {}
     except (kombu.exceptions.OperationalError, OSError) as error:
         return fail("workers", f"cannot be asked: {error}", "mend the broker first")
-    if not any(name.startswith("copy@") for name in answer):
+    if not any(name.startswith("generate@") for name in answer):
         names = ", ".join(sorted(answer)) or "none"
         return fail(
             "workers", f"no worker for copy answers within {PING_SECONDS:.0f} s (answered: {names})", "run `factory up`"

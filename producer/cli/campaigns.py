@@ -92,7 +92,7 @@ def _planned(
     """Return the plan with what this factory has measured; without a ledger with the table alone."""
     from core.errors import LedgerError
     from producer import plan
-    from producer.submit import copy_model
+    from producer.submit import models_of
     from schemas.rates import rates
 
     measured: dict[str, float] = {}
@@ -103,8 +103,8 @@ def _planned(
         except LedgerError as error:
             note(f"estimated without what was measured here: {error}")
     named = device or (settings.device if settings.device != "auto" else _device_here())
-    model = copy_model(settings)
-    return plan.plan(source, model, rates(measured), settings.batch_size, workers, named, price)
+    models = models_of(settings)
+    return plan.plan(source, models, rates(measured), settings.batch_size, workers, named, price)
 
 
 def _device_here() -> str:
@@ -118,7 +118,8 @@ def _show_plan(planned: "Plan", settings: "Settings") -> None:
     say("")
     say(f"campaign       {planned.campaign_id}")
     say(f"jobs           {planned.jobs} for {count(planned.products, 'product')}, in {count(batches, 'batch')[:-1]}es")
-    say(f"model          {planned.model}, batches of at most {settings.batch_size}")
+    for kind, model in planned.models.items():
+        say(f"{kind + ' by':<14} {model}, batches of at most {settings.batch_size}")
     say(f"time           {_estimate(planned)}")
     if planned.cost is not None:
         say(f"cost           {money(planned.cost)}")

@@ -1,7 +1,7 @@
 """Commands that look at what was made as a whole: export takes it out, verify checks all of it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from producer.cli.doors import load_settings, open_storage, opened_ledger
 from producer.cli.options import AsJson, CampaignId
 from producer.cli.render import count, emit, note, say, show_table
 from producer.exports.formats import Format
+
+if TYPE_CHECKING:
+    from core.settings import Settings
 
 commands = typer.Typer()
 PANEL = "Results"
@@ -44,13 +47,23 @@ def export_command(
 
 
 @commands.command("verify", rich_help_panel=PANEL)
-def verify_command(campaign: CampaignId, as_json: AsJson = False) -> None:
-    """Check every row, byte and manifest of a campaign; exit code 1 when a promise is broken."""
+def verify_command(
+    target: Annotated[str, typer.Argument(metavar="ID|FILE", help="A campaign, or a picture that is on this machine.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check every row, byte and manifest of a campaign, or where a picture comes from; exit code 1 for what is broken.
+
+    A picture passes when it is signed and was not changed since; that needs no ledger and no network.
+    """
+    settings = load_settings()
+    path = Path(target)
+    if path.is_file():
+        _verify_file(path, settings, as_json=as_json)
+        return
     from producer.verify import verify
 
-    settings = load_settings()
     with opened_ledger(settings) as ledger:
-        verdict = verify(ledger, open_storage(settings), ledger.campaigns.find(campaign))
+        verdict = verify(ledger, open_storage(settings), ledger.campaigns.find(target))
     if as_json:
         violations = [violation._asdict() for violation in verdict.violations]
         emit(**(vars(verdict) | {"violations": violations}), is_sound=verdict.is_sound)
@@ -66,4 +79,26 @@ def verify_command(campaign: CampaignId, as_json: AsJson = False) -> None:
             show_table(("broken", "what", "found"), verdict.violations[:SHOWN_VIOLATIONS])
         say("sound" if verdict.is_sound else f"{count(len(verdict.violations), 'violation')}")
     if not verdict.is_sound:
+        raise typer.Exit(1)
+
+
+def _verify_file(path: Path, settings: "Settings", *, as_json: bool) -> None:
+    """Show where a picture comes from."""
+    from producer.inspect_file import inspect_file
+
+    found = inspect_file(path, settings)
+    if as_json:
+        emit(file=path, **vars(found))
+    else:
+        say(f"{path}: {found.validity}: {found.evidence}")
+        rows = (
+            ("made as", found.source),
+            ("made with", found.generator),
+            ("model", found.model),
+            ("at", found.made_at),
+        )
+        for name, value in rows:
+            if value:
+                say(f"{name:<10}{value}")
+    if found.validity not in {"trusted", "valid"}:
         raise typer.Exit(1)

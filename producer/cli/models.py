@@ -12,6 +12,7 @@ from producer.cli.options import AsJson
 from producer.cli.render import duration, emit, say, show_table
 from producer.cli.stack import PASSES_ON, run_child
 from schemas.buckets import Bucket
+from schemas.campaigns import Kind
 
 if TYPE_CHECKING:
     from core.ledger.progress import MadeBy
@@ -28,8 +29,8 @@ def list_command(as_json: AsJson = False) -> None:
         for record in records:
             emit(**record)
         return
-    rows = [(r["model"], r["role"], " ".join(r["locales"]) or "any", r["assets"], _speed(r)) for r in records]
-    show_table(("model", "role", "writes", "lines made", "device time a line"), rows, numbers=("lines made",))
+    rows = [(r["model"], r["kind"], r["role"], " ".join(r["locales"]), r["assets"], _speed(r)) for r in records]
+    show_table(("model", "makes", "role", "locales", "made", "device time each"), rows, numbers=("made",))
 
 
 @commands.command("show")
@@ -39,17 +40,23 @@ def show_command(
 ) -> None:
     """Show one model: languages, versions seen, and what each made."""
     settings = load_settings()
-    record = next((record for record in _records(settings) if record["model"] == model), None)
-    if record is None:
+    records = [record for record in _records(settings) if record["model"] == model]
+    if not records:
         raise UnknownIdError(f"there is no model '{model}': `factory models list` shows all")
-    if as_json:
-        emit(**record)
-        return
-    say(f"{record['model']}  {record['role']}".rstrip())
-    say(f"writes    {' '.join(record['locales']) or 'any language'}")
+    for record in records:
+        if as_json:
+            emit(**record)
+        else:
+            _show(record)
+
+
+def _show(record: dict[str, Any]) -> None:
+    say(f"{record['model']} ({record['kind']})  {record['role']}".rstrip())
+    if record["kind"] == Kind.COPY:
+        say(f"writes    {' '.join(record['locales']) or 'any language'}")
     rows = [(v["version"], v["shape"], v["assets"], duration(v["seconds_each"])) for v in record["versions"]]
     if rows:
-        show_table(("version", "lines of", "made", "device time a line"), rows, numbers=("made", "device time a line"))
+        show_table(("version", "shape", "made", "device time each"), rows, numbers=("made", "device time each"))
     else:
         say("has made nothing here yet")
 
@@ -60,36 +67,49 @@ def train_house_command(context: typer.Context) -> None:
     run_child([sys.executable, "-m", "workers.models.house.train", *context.args])
 
 
+@commands.command("train-starter", context_settings=PASSES_ON)
+def train_starter_command(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind that it makes: image.")],
+) -> None:
+    """Train a starter model; it goes on from its last checkpoint. Every further argument goes to the training."""
+    if kind != Kind.IMAGE:
+        raise typer.BadParameter(f"no starter of kind '{kind}' is trained here; known: {Kind.IMAGE}", param_hint="KIND")
+    run_child([sys.executable, "-m", "workers.models.miniature.train", *(context.args or ["all"])])
+
+
 def _records(settings: "Settings") -> list[dict[str, Any]]:
     """Return what is known about each model: the settings, the table of rates, and the ledger."""
-    from producer.submit import copy_model
+    from producer.submit import models_of
     from schemas.rates import rates
 
     made = _made(settings)
-    known = {model.name: model.locales for model in rates().models}
-    serving = copy_model(settings)
+    known = {(model.kind, model.name): model.locales for model in rates().models}
+    serving = set(models_of(settings).items())
     records = []
-    for name in sorted({serving, *known, *made}, key=lambda name: (name != serving, name)):
-        versions = [_version(one) for one in made.get(name, [])]
+    for kind, name in sorted({*serving, *known, *made}, key=lambda one: (list(Kind).index(one[0]), one not in serving)):
+        versions = made.get((kind, name), [])
         records.append(
             {
                 "model": name,
-                "role": "writes new campaigns" if name == serving else "",
-                "locales": known.get(name, ()),
-                "assets": sum(one.assets for one in made.get(name, [])),
-                "device_seconds": round(sum(one.device_seconds for one in made.get(name, [])), 3),
-                "versions": versions,
+                "kind": kind,
+                "role": "makes new campaigns" if (kind, name) in serving else "",
+                "locales": known.get((kind, name), ()),
+                "assets": sum(one.assets for one in versions),
+                "device_seconds": round(sum(one.device_seconds for one in versions), 3),
+                "versions": [_version(one) for one in versions],
             }
         )
     return records
 
 
-def _made(settings: "Settings") -> dict[str, "list[MadeBy]"]:
-    made: dict[str, list[MadeBy]] = defaultdict(list)
+def _made(settings: "Settings") -> dict[tuple[Kind, str], "list[MadeBy]"]:
+    made: dict[tuple[Kind, str], list[MadeBy]] = defaultdict(list)
     if has_ledger(settings):
         with opened_ledger(settings) as ledger:
             for one in ledger.progress.models():
-                made[Bucket.parse(one.bucket).model].append(one)
+                bucket = Bucket.parse(one.bucket)
+                made[bucket.kind, bucket.model].append(one)
     return made
 
 

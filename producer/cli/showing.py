@@ -19,7 +19,7 @@ BEST_LINES = 5
 def run_demo(settings: "Settings", began: float) -> None:
     """Submit the demo's campaign, watch it, and show what it made; raises StateError when the proof fails."""
     from producer import campaigns
-    from producer.delivered import lines
+    from producer.delivered import deliveries
     from producer.demo import best_lines, write_campaign
     from producer.export import export
     from producer.exports.formats import Format
@@ -37,7 +37,7 @@ def run_demo(settings: "Settings", began: float) -> None:
         say("")
         show_counts(last)
         say("")
-        for line in best_lines(lines(ledger, storage, submitted.id, with_manifests=True), BEST_LINES):
+        for line in best_lines(deliveries(ledger, storage, submitted.id, with_manifests=True), BEST_LINES):
             say(f"  {line.text}")
             say(f"      {line.brief.channel}, {line.brief.product.name}, for {line.brief.audience.id}")
         folder = settings.home / "demo" / submitted.id

@@ -204,7 +204,7 @@ def demo_command(
 
 @commands.command("worker", rich_help_panel=PANEL)
 def worker_command(
-    kinds: Annotated[str, typer.Option(help=f"What it makes, with commas between: {', '.join(Kind)}.")] = Kind.COPY,
+    kinds: Annotated[str, typer.Option(help="What it makes, with commas between.")] = ",".join(Kind),
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...; the settings say, if not given.")
     ] = None,

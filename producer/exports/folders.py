@@ -1,28 +1,32 @@
-"""A folder or a ZIP with a text file for each line, a table of all of them, and their manifests."""
+"""A folder or a ZIP with a file for each asset, a table of all of them, and their manifests."""
 
 import io
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from producer.delivered import Line
+from producer.delivered import Delivery
 from producer.exports.tables import CsvFile, json_of
 from producer.exports.written import Written
+from schemas.campaigns import Kind
 
 TABLE = "index.csv"
 MANIFESTS = "manifests.jsonl"
-# A ZIP of the same lines has the same bytes: it says nothing of the day on which it was packed.
+# Lines lie in folders of their channels; what has files of its own lies in one of its kind first.
+FOLDERS = {Kind.IMAGE: "images", Kind.CREATIVE: "creatives"}
+# A ZIP of the same assets has the same bytes: it says nothing of the day on which it was packed.
 DAY_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
-def name_of(line: Line) -> str:
-    """Return the path of a line below the folder; all parts are checked names, so none leads out of it."""
-    brief = line.brief
-    file = f"{brief.product.sku}--{brief.audience.id}--{brief.locale}--{line.variant + 1}.txt"
-    return f"{brief.channel}/{file}"
+def name_of(one: Delivery) -> str:
+    """Return the path of an asset below the folder; all parts are checked names, so none leads out of it."""
+    brief = one.brief
+    ending = "txt" if one.kind == Kind.COPY else one.asset.location.key.rpartition(".")[2]
+    file = f"{brief.product.sku}--{brief.audience.id}--{brief.locale}--{one.variant + 1}.{ending}"
+    return "/".join(part for part in (FOLDERS.get(one.kind), brief.channel, file) if part)
 
 
-def write_files(lines: Iterable[Line], folder: Path) -> Written:
+def write_files(made: Iterable[Delivery], folder: Path) -> Written:
     """Write a folder."""
     written = Written()
     with (
@@ -30,34 +34,34 @@ def write_files(lines: Iterable[Line], folder: Path) -> Written:
         (folder / MANIFESTS).open("w", encoding="utf-8") as manifests,
     ):
         table = CsvFile(table_file, written)
-        for line in lines:
-            path = folder / name_of(line)
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(line.text + "\n", encoding="utf-8")
-            table.add(line)
-            manifests.write(json_of(line) + "\n")
+        for one in made:
+            path = folder / name_of(one)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(one.data)
+            table.add(one)
+            manifests.write(json_of(one) + "\n")
             written.assets += 1
     return written
 
 
-def write_zip(lines: Iterable[Line], path: Path) -> Written:
+def write_zip(made: Iterable[Delivery], path: Path) -> Written:
     """Write a ZIP with the same files as the folder."""
     written = Written()
     table_text, manifests = io.StringIO(newline=""), io.StringIO()
     table = CsvFile(table_text, written)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for line in lines:
-            _add(archive, name_of(line), line.text + "\n")
-            table.add(line)
-            manifests.write(json_of(line) + "\n")
+        for one in made:
+            _add(archive, name_of(one), one.data)
+            table.add(one)
+            manifests.write(json_of(one) + "\n")
             written.assets += 1
-        _add(archive, TABLE, table_text.getvalue())
-        _add(archive, MANIFESTS, manifests.getvalue())
+        _add(archive, TABLE, table_text.getvalue().encode())
+        _add(archive, MANIFESTS, manifests.getvalue().encode())
     return written
 
 
-def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     entry = zipfile.ZipInfo(name, DAY_OF_ZIP)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
-    archive.writestr(entry, text.encode())
+    archive.writestr(entry, data)

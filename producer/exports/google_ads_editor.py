@@ -10,8 +10,8 @@ from itertools import groupby
 from math import ceil
 from pathlib import Path
 
-from producer.delivered import Line
-from producer.exports.written import Written
+from producer.delivered import Delivery
+from producer.exports.written import Row, Written
 
 HEADLINE = "google_search.headline"
 DESCRIPTION = "google_search.description"
@@ -32,7 +32,7 @@ COLUMNS = {
 }
 
 
-def write(lines: Iterable[Line], path: Path, campaign: str, locales: Sequence[str]) -> Written:
+def write(lines: Iterable[Delivery], path: Path, campaign: str, locales: Sequence[str]) -> Written:
     """Write the CSV with a byte order mark, as the editor wants UTF-8."""
     written = Written()
     with path.open("w", encoding="utf-8-sig", newline="") as file:
@@ -44,12 +44,12 @@ def write(lines: Iterable[Line], path: Path, campaign: str, locales: Sequence[st
     return written
 
 
-def group_of(line: Line) -> tuple[str, str, str]:
+def group_of(line: Delivery) -> tuple[str, str, str]:
     """Return what the lines of one ad group have in common."""
     return line.brief.product.sku, line.brief.audience.id, line.brief.locale
 
 
-def group_name(line: Line, locales: Sequence[str]) -> str:
+def group_name(line: Delivery, locales: Sequence[str]) -> str:
     """Return the name of an ad group: the article number makes it unique, the product's name makes it readable."""
     brief = line.brief
     parts = [f"{brief.product.sku} {brief.product.name}", brief.audience.id]
@@ -58,7 +58,7 @@ def group_name(line: Line, locales: Sequence[str]) -> str:
     return " - ".join(parts)[:NAME_CHARACTERS]
 
 
-def _ads(group: list[Line], campaign: str, locales: Sequence[str], written: Written) -> list[list[str | int | float]]:
+def _ads(group: list[Delivery], campaign: str, locales: Sequence[str], written: Written) -> list[Row]:
     headlines = [line.text for line in group if line.brief.channel == HEADLINE]
     descriptions = [line.text for line in group if line.brief.channel == DESCRIPTION]
     written.left_out.update(line.brief.channel for line in group if line.brief.channel not in (HEADLINE, DESCRIPTION))

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from producer.delivered import Line
+from producer.delivered import Delivery
 from producer.exports.google_ads_editor import group_name, group_of
-from producer.exports.written import Written
+from producer.exports.written import Row, Written
 
 TITLE = "meta.headline"
 BODY = "meta.primary_text"
@@ -26,7 +26,7 @@ COLUMNS = {
 }
 
 
-def write(lines: Iterable[Line], path: Path, campaign: str, locales: Sequence[str]) -> Written:
+def write(lines: Iterable[Delivery], path: Path, campaign: str, locales: Sequence[str]) -> Written:
     """Write the CSV with a byte order mark, without which spreadsheets garble its accents on the way to Meta."""
     written = Written()
     with path.open("w", encoding="utf-8-sig", newline="") as file:
@@ -38,7 +38,7 @@ def write(lines: Iterable[Line], path: Path, campaign: str, locales: Sequence[st
     return written
 
 
-def _ads(group: list[Line], campaign: str, locales: Sequence[str], written: Written) -> list[list[str | int | float]]:
+def _ads(group: list[Delivery], campaign: str, locales: Sequence[str], written: Written) -> list[Row]:
     titles = [line.text for line in group if line.brief.channel == TITLE]
     bodies = [line.text for line in group if line.brief.channel == BODY]
     written.left_out.update(line.brief.channel for line in group if line.brief.channel not in (TITLE, BODY))

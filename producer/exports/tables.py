@@ -1,4 +1,4 @@
-"""CSV for spreadsheets and JSONL for programs: one line of copy a row."""
+"""CSV for spreadsheets and JSONL for programs: one asset a row."""
 
 import csv
 import json
@@ -7,47 +7,50 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from producer.delivered import Line
+from producer.delivered import Delivery
 from producer.exports.written import Written
+from schemas.campaigns import Kind
 
 COLUMNS = {
-    "job_id": "the job that made the line",
+    "job_id": "the job that made the asset",
     "campaign": "id of the campaign",
     "sku": "article number of the product",
     "product": "name of the product",
     "audience": "id of the audience",
     "locale": "language",
-    "channel": "where the line will stand",
+    "kind": "copy, image or creative",
+    "channel": "where the asset will stand",
     "variant": "number of the variant, from 1",
-    "style": "how the line begins",
-    "text": "the line",
-    "characters": "its length in Unicode code points",
+    "style": "how a line begins; empty for pictures",
+    "text": "the line; of a picture, what it shows",
+    "characters": "length of the line in Unicode code points; empty for pictures",
     "url": "where the product is sold, if the campaign says so",
-    "model": "model and version that wrote it",
+    "model": "model and version that made it",
     "sha256": "hash of the stored bytes",
     "created_at": "when it was recorded (UTC)",
 }
 
 
-def row_of(line: Line) -> dict[str, str | int]:
-    """Return a line as a row with the documented columns."""
-    brief = line.brief
+def row_of(one: Delivery) -> dict[str, str | int]:
+    """Return an asset as a row with the documented columns."""
+    brief = one.brief
     values = (
-        line.asset.job_id,
-        line.asset.campaign_id,
+        one.asset.job_id,
+        one.asset.campaign_id,
         brief.product.sku,
         brief.product.name,
         brief.audience.id,
         brief.locale,
+        one.kind.value,
         brief.channel,
-        line.variant + 1,
-        brief.style.value,
-        line.text,
-        len(line.text),
+        one.variant + 1,
+        brief.style.value if one.kind == Kind.COPY else "",
+        one.text,
+        len(one.text) if one.kind == Kind.COPY else "",
         brief.product.url or "",
-        line.asset.model,
-        line.asset.location.sha256,
-        datetime.fromtimestamp(line.created_at, UTC).isoformat(timespec="seconds"),
+        one.asset.model,
+        one.asset.location.sha256,
+        datetime.fromtimestamp(one.created_at, UTC).isoformat(timespec="seconds"),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
@@ -60,35 +63,35 @@ class CsvFile:
         self._written = written
         self._writer.writerow(COLUMNS)
 
-    def add(self, line: Line) -> None:
-        """Write one line."""
-        self._writer.writerow(self._written.cells(list(row_of(line).values())))
+    def add(self, one: Delivery) -> None:
+        """Write one asset."""
+        self._writer.writerow(self._written.cells(list(row_of(one).values())))
 
 
-def write_csv(lines: Iterable[Line], path: Path) -> Written:
+def write_csv(made: Iterable[Delivery], path: Path) -> Written:
     """Write a CSV file in UTF-8."""
     written = Written()
     with path.open("w", encoding="utf-8", newline="") as file:
         table = CsvFile(file, written)
-        for line in lines:
-            table.add(line)
+        for one in made:
+            table.add(one)
             written.assets += 1
     return written
 
 
-def write_jsonl(lines: Iterable[Line], path: Path) -> Written:
+def write_jsonl(made: Iterable[Delivery], path: Path) -> Written:
     """Write a JSONL file: the columns of the CSV, where the bytes lie in S3, and the manifest."""
     written = Written()
     with path.open("w", encoding="utf-8") as file:
-        for line in lines:
-            file.write(json_of(line) + "\n")
+        for one in made:
+            file.write(json_of(one) + "\n")
             written.assets += 1
             written.rows += 1
     return written
 
 
-def json_of(line: Line) -> str:
-    """Return a line and its manifest as one JSON object."""
-    location = line.asset.location.model_dump()
-    manifest = line.manifest.model_dump(mode="json") if line.manifest else None
-    return json.dumps(row_of(line) | {"location": location, "manifest": manifest}, ensure_ascii=False)
+def json_of(one: Delivery) -> str:
+    """Return an asset and its manifest as one JSON object."""
+    location = one.asset.location.model_dump()
+    manifest = one.manifest.model_dump(mode="json") if one.manifest else None
+    return json.dumps(row_of(one) | {"location": location, "manifest": manifest}, ensure_ascii=False)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 # A cell that begins so is a formula to a spreadsheet, and a text from a feed must never become one.
 FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
 
+Row = list[str | int | float]
+
 
 @dataclass
 class Written:
@@ -18,7 +20,7 @@ class Written:
     # Ad groups that a platform takes and then does not run, by what they lack.
     incomplete: Counter[str] = field(default_factory=Counter)
 
-    def cells(self, row: list[str | int | float]) -> list[str]:
+    def cells(self, row: Row) -> list[str]:
         """Return a row as texts, each safe to open in a spreadsheet."""
         self.rows += 1
         return [self._cell(value) for value in row]
@@ -35,7 +37,7 @@ class Written:
         if self.escaped_cells:
             notes.append(f"{self.escaped_cells} cells begin like a formula and were written with an apostrophe before")
         for channel, count in sorted(self.left_out.items()):
-            notes.append(f"{count} lines of {channel} have no place in this format")
+            notes.append(f"{count} assets of {channel} have no place in this format")
         for lack, count in sorted(self.incomplete.items()):
             notes.append(f"{count} ad groups {lack}")
         return notes

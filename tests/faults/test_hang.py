@@ -20,7 +20,7 @@ from core.storage import Storage
 from producer.verify import verify
 from schemas.campaigns import Kind
 from schemas.jobs import Job, JobState
-from workers.models.protocol import Model, Sample
+from workers.models.protocol import NO_PARTS, Model, Parts, Sample
 from workers.sweep import sweep
 
 from support.lines import line_campaign, line_jobs
@@ -41,7 +41,7 @@ class HangingModel:
         self._model = model
         self.version, self.device = model.version, model.device
 
-    def generate(self, jobs: Sequence[Job], attempt: int) -> list[list[Sample]]:
+    def generate(self, jobs: Sequence[Job], attempt: int, _parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
         if any(job.brief.product.sku == HANGING_SKU for job in jobs):
             threading.Event().wait()
         return self._model.generate(jobs, attempt)

@@ -113,7 +113,7 @@ def test_twenty_kills_of_the_worker_lose_and_double_nothing(factory: Factory):
     for _ in range(KILLS):
         wait_until(lambda: factory.is_working(campaigns), 120, "work in hand")
         signal.sigtimedwait([], factory.dice.uniform(0, 0.6))
-        factory.kill("copy")
+        factory.kill("generate")
 
     factory.wait_until_settled(campaigns)
 

@@ -178,7 +178,7 @@ def test_status_shows_processes_queues_and_campaigns(factory: Factory, campaign:
 
     assert code == 0
     assert {"queue": "generate.copy", "tickets": 1} in objects
-    assert any(record.get("process") == "copy" for record in objects)
+    assert any(record.get("process") == "generate" for record in objects)
     assert objects[-1]["campaign"] == campaign
 
 
@@ -318,7 +318,7 @@ def test_models_say_who_writes_and_what_was_made(factory: Factory, ledger: Ledge
     unknown = factory("models", "show", "gpt")
 
     assert code == 0
-    assert (objects[0]["role"], objects[0]["assets"]) == ("writes new campaigns", JOBS)
+    assert (objects[0]["role"], objects[0]["assets"]) == ("makes new campaigns", JOBS)
     assert "writer-1" in shown[1]
     assert unknown[0] == 1
 

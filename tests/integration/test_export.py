@@ -11,7 +11,7 @@ from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
 from producer.campaigns import read
-from producer.delivered import lines
+from producer.delivered import deliveries
 from producer.export import export, format_of
 from producer.exports.formats import Format
 from producer.submit import submit
@@ -99,8 +99,8 @@ def test_google_ads_editor_gets_an_ad_group_for_each_product_and_audience(
     assert (rows[0]["Path 1"], rows[0]["Final URL"]) == ("Ember-Espresso", "https://northbeam.example/ember")
     assert exported.path.read_bytes().startswith(b"\xef\xbb\xbf")
     assert exported.notes == (
-        "2 lines of meta.headline have no place in this format",
-        "4 lines of meta.primary_text have no place in this format",
+        "2 assets of meta.headline have no place in this format",
+        "4 assets of meta.primary_text have no place in this format",
         "1 ad groups have no final URL: give the product a url",
     )
 
@@ -181,7 +181,7 @@ def test_each_object_is_fetched_once(made: str, ledger: Ledger, storage: Storage
     fetch = storage.get_whole
     storage.get_whole = lambda key: asked.append(key) or fetch(key)
 
-    assert len(list(lines(ledger, storage, made, with_manifests=True))) == JOBS
+    assert len(list(deliveries(ledger, storage, made, with_manifests=True))) == JOBS
 
     assert len(asked) == len(set(asked)) == 4
 

@@ -10,6 +10,7 @@ from schemas.assets import Check
 from schemas.campaigns import Kind
 from schemas.jobs import Job
 from workers.choose import Chosen
+from workers.finishing.copy import finished_line
 from workers.models.protocol import Sample
 from workers.publish import publish
 
@@ -70,4 +71,4 @@ def write_all(ledger: Ledger, storage: Storage, failing: Callable[[Job], bool] =
 def _chosen(job: Job, text: str) -> Chosen:
     recipe: dict[str, str | float] = {"model": "writer-1", "score": 0.5 + job.variant / 10}
     sample = Sample(text.encode(), "text/plain", 0.5 + job.variant / 10, dict(recipe))
-    return Chosen(job, text, sample, (Check(name="length", passed=True),), 0)
+    return Chosen(job, finished_line(text), sample, (Check(name="length", passed=True),), 0)

@@ -54,15 +54,15 @@ def test_everything_comes_back_when_it_dies_but_nothing_starts_too_early(
 
 
 def test_a_worker_may_finish_its_batch(home: Home, embedded: Embedded, settings: Settings):
-    copy = _parsed(home, embedded, settings)["program:copy"]
+    generate = _parsed(home, embedded, settings)["program:generate"]
 
-    assert (copy["stopsignal"], copy["stopwaitsecs"], copy["stopasgroup"]) == ("TERM", "120", "false")
+    assert (generate["stopsignal"], generate["stopwaitsecs"], generate["stopasgroup"]) == ("TERM", "120", "false")
 
 
 def test_a_worker_is_named_and_bound_to_its_queue(home: Home, embedded: Embedded, settings: Settings):
     commands = {program.name: " ".join(program.command) for program in programs(home, embedded, settings)}
 
-    assert "-n copy@%h -Q generate.copy --pool=threads -c 3" in commands["copy"]
+    assert "-n generate@%h -Q generate.copy,generate.image,generate.creative --pool" in commands["generate"]
     assert "-n housekeeping@%h -Q housekeeping --pool=solo" in commands["housekeeping"]
 
 
@@ -80,10 +80,10 @@ def test_flower_lists_product_and_channel_of_every_job(home: Home, embedded: Emb
 
 
 def test_logs_are_rotated_in_the_home(home: Home, embedded: Embedded, settings: Settings):
-    copy = _parsed(home, embedded, settings)["program:copy"]
+    generate = _parsed(home, embedded, settings)["program:generate"]
 
-    assert copy["stdout_logfile"] == str(home.logs / "copy.log")
-    assert (copy["stdout_logfile_maxbytes"], copy["stdout_logfile_backups"]) == ("10MB", "3")
+    assert generate["stdout_logfile"] == str(home.logs / "generate.log")
+    assert (generate["stdout_logfile_maxbytes"], generate["stdout_logfile_backups"]) == ("10MB", "3")
 
 
 def test_a_space_in_the_path_stays_inside_its_argument(home: Home, embedded: Embedded, settings: Settings):

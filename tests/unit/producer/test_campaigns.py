@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import CampaignFileError
 from producer import campaigns, plan, problems
-from schemas.campaigns import Campaign
+from schemas.campaigns import Campaign, Kind
 
 EXAMPLES = Path("examples")
 GOOD = """\
@@ -94,7 +94,32 @@ def test_a_json_campaign_is_the_same_campaign_as_in_yaml(tmp_path: Path):
             "everybody}\n  - {id: all, description: x",
             "7:10: audiences[1].id: 'all' stands on line 6 already",
         ),
-        ("kind: copy", "kind: image", "8:12: deliverables[0].kind: is 'image'; known: copy"),
+        ("kind: copy", "kind: fax", "8:12: deliverables[0].kind: is 'fax'; known: copy, image, creative"),
+        ("kind: copy", "kind: imag", "8:12: deliverables[0].kind: is 'imag'; did you mean 'image'?"),
+        ("kind: copy, ", "", "8:5: deliverables[0].kind: is missing"),
+        ("kind: copy", "kind: image", "8:28: deliverables[0].channel: unknown channel; known: instagram.square, "),
+        (
+            "variants: 2}",
+            "variants: 2}\n  - {kind: image, channel: instagram.square, look: soft, loook: hard}",
+            "9:58: deliverables[1].loook: unknown key; did you mean 'look'?",
+        ),
+        (
+            "variants: 2}",
+            "variants: 2}\n  - {kind: creative, channel: meta.feed}",
+            "9:5: deliverables[1]: the campaign makes no pictures: add {kind: image, channel: instagram.square}",
+        ),
+        (
+            "variants: 2}",
+            "variants: 2}\n  - {kind: creative, channel: meta.feed}",
+            "9:5: deliverables[1].headline: the campaign makes no meta.headline: add {kind: copy, channel: meta.headl",
+        ),
+        (
+            "variants: 2}",
+            "variants: 2}\n  - {kind: creative, channel: meta.feed, headline: blog.summary}",
+            "9:52: deliverables[1].headline: is no headline; known: google_search.headline, meta.headline, email.",
+        ),
+        ("name: Northbeam", "name: N, logo: logo.gif", "2:24: brand.logo: 'logo.gif': a logo is a .png, .jpg or .webp"),
+        ("name: Northbeam", "name: N, logo: logo.png", "2:24: brand.logo: there is no file 'logo.png' beside the camp"),
         (
             "email.subject",
             "email.subjects",
@@ -297,7 +322,7 @@ def test_the_whole_file_of_the_guide_is_a_right_campaign(tmp_path: Path):
 
     source = campaigns.read(write(tmp_path, text))
 
-    assert sum(1 for _ in plan.jobs(source, "starter")) == 6
+    assert sum(1 for _ in plan.jobs(source, {Kind.COPY: "starter"})) == 6
 
 
 def test_the_broken_example_and_the_guide_agree():

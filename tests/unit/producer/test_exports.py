@@ -1,12 +1,12 @@
 import csv
 from pathlib import Path
 
-from producer.delivered import Line
+from producer.delivered import Delivery
 from producer.demo import best_lines
 from producer.exports import folders, google_ads_editor, meta_bulk
 from producer.exports.written import Written
 from schemas.assets import Asset, Location, Manifest
-from schemas.campaigns import Audience, Brand, Product
+from schemas.campaigns import Audience, Brand, Kind, Product
 from schemas.jobs import Brief, Job
 
 PLACE = Location(key="k", offset_bytes=0, length_bytes=1, sha256="0" * 64)
@@ -53,7 +53,7 @@ def line(text: str, channel: str, product: Product = EMBER, variant: int = 0, lo
         sha256="0" * 64,
         created_at="2026-11-22",
     )
-    return Line(asset, brief, variant, 0.0, text, manifest)
+    return Delivery(asset, Kind.COPY, brief, variant, 0.0, text, f"{text}\n".encode(), manifest)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

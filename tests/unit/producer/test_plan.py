@@ -1,3 +1,4 @@
+from collections import Counter
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from core.errors import ImpossibleWorkError
 from producer import campaigns, plan
 from producer.campaigns import CampaignSource
+from schemas.campaigns import Kind
 from schemas.jobs import Job, Style
 from schemas.rates import rates
 
@@ -24,6 +26,10 @@ deliverables:
   - {kind: copy, channel: email.subject, variants: 7}
   - {kind: copy, channel: blog.summary, variants: 3}
 """
+
+
+def models(copy: str = "starter") -> dict[Kind, str]:
+    return {Kind.COPY: copy, Kind.IMAGE: "starter", Kind.CREATIVE: "layouts"}
 
 
 def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
@@ -54,25 +60,25 @@ def test_the_examples_plan_to_the_numbers_they_name(
 ):
     read = campaigns.read(EXAMPLES / example / "campaign.yaml")
 
-    planned = plan.plan(read, "starter", rates(), batch_size=16)
+    planned = plan.plan(read, models("starter"), rates(), batch_size=16)
 
     assert f"= {jobs} lines of copy" in read.path.read_text()
-    assert planned.jobs == len(list(plan.jobs(read, "starter"))) == jobs
+    assert planned.jobs == len(list(plan.jobs(read, models("starter")))) == jobs
     assert planned.jobs_by_channel == by_channel
     assert planned.batches_by_bucket == batches
     assert planned.over_budget is None
 
 
 def test_a_plan_made_twice_is_the_same(tmp_path: Path):
-    first = list(plan.jobs(source(tmp_path), "starter"))
+    first = list(plan.jobs(source(tmp_path), models("starter")))
 
-    second = list(plan.jobs(source(tmp_path), "starter"))
+    second = list(plan.jobs(source(tmp_path), models("starter")))
 
     assert second == first
 
 
 def test_every_job_keeps_the_contract_and_has_its_own_id_and_seed(tmp_path: Path):
-    jobs = list(plan.jobs(source(tmp_path), "starter"))
+    jobs = list(plan.jobs(source(tmp_path), models("starter")))
 
     assert [Job.model_validate_json(job.model_dump_json()) for job in jobs] == jobs
     assert [job.id[-6:] for job in jobs] == [f"{i:06d}" for i in range(80)]
@@ -80,7 +86,7 @@ def test_every_job_keeps_the_contract_and_has_its_own_id_and_seed(tmp_path: Path
 
 
 def test_jobs_of_one_product_and_audience_stand_together(tmp_path: Path):
-    jobs = plan.jobs(source(tmp_path), "starter")
+    jobs = plan.jobs(source(tmp_path), models("starter"))
 
     runs = [pair for pair, _ in groupby(jobs, lambda job: (job.brief.product.sku, job.brief.audience.id))]
 
@@ -88,7 +94,7 @@ def test_jobs_of_one_product_and_audience_stand_together(tmp_path: Path):
 
 
 def test_variants_walk_through_the_styles_and_long_ones_through_two(tmp_path: Path):
-    jobs = list(islice(plan.jobs(source(tmp_path), "some/model"), 10))
+    jobs = list(islice(plan.jobs(source(tmp_path), models("some/model")), 10))
 
     styles = [job.brief.style for job in jobs]
 
@@ -98,13 +104,13 @@ def test_variants_walk_through_the_styles_and_long_ones_through_two(tmp_path: Pa
 
 
 def test_a_model_is_asked_for_the_styles_that_it_writes_well(tmp_path: Path):
-    jobs = plan.jobs(source(tmp_path), "starter+house")
+    jobs = plan.jobs(source(tmp_path), models("starter+house"))
 
     assert {job.brief.style for job in jobs} == {Style.BENEFIT, Style.DETAIL}
 
 
 def test_a_bucket_names_kind_model_and_shape(tmp_path: Path):
-    jobs = plan.jobs(source(tmp_path), "HuggingFaceTB/SmolLM2")
+    jobs = plan.jobs(source(tmp_path), models("HuggingFaceTB/SmolLM2"))
 
     assert {job.bucket for job in jobs} == {
         "copy/HuggingFaceTB/SmolLM2/short",
@@ -114,7 +120,7 @@ def test_a_bucket_names_kind_model_and_shape(tmp_path: Path):
 
 def test_a_seed_follows_from_the_brief_and_not_from_its_place(tmp_path: Path):
     def seeds(text: str) -> dict[tuple[str, str, str, str, int], int]:
-        jobs = plan.jobs(source(tmp_path, text), "starter")
+        jobs = plan.jobs(source(tmp_path, text), models("starter"))
         return {
             (job.brief.product.sku, job.brief.audience.id, job.brief.locale, job.brief.channel, job.variant): job.seed
             for job in jobs
@@ -131,7 +137,7 @@ def test_a_seed_follows_from_the_brief_and_not_from_its_place(tmp_path: Path):
 def test_seconds_and_money_follow_from_the_rates(tmp_path: Path):
     measured = rates({"copy/starter/short": 0.25, "copy/starter/long": 2.0})
 
-    planned = plan.plan(source(tmp_path), "starter", measured, 16, workers=2, price_per_device_hour=3600.0)
+    planned = plan.plan(source(tmp_path), models("starter"), measured, 16, workers=2, price_per_device_hour=3600.0)
 
     assert planned.device_seconds == 56 * 0.25 + 24 * 2.0 == 62.0
     assert planned.wall_seconds == 31.0
@@ -140,7 +146,7 @@ def test_seconds_and_money_follow_from_the_rates(tmp_path: Path):
 
 
 def test_workers_beyond_the_batches_do_not_help(tmp_path: Path):
-    planned = plan.plan(source(tmp_path), "starter", rates({}), 1000, workers=10)
+    planned = plan.plan(source(tmp_path), models("starter"), rates({}), 1000, workers=10)
 
     assert planned.batches_by_bucket == {"copy/starter/short": 1, "copy/starter/long": 1}
     assert planned.device_seconds is not None
@@ -148,7 +154,7 @@ def test_workers_beyond_the_batches_do_not_help(tmp_path: Path):
 
 
 def test_of_a_model_that_nobody_measured_no_seconds_are_told(tmp_path: Path):
-    planned = plan.plan(source(tmp_path), "./my-model", rates(), 16, price_per_device_hour=1.0)
+    planned = plan.plan(source(tmp_path), models("./my-model"), rates(), 16, price_per_device_hour=1.0)
 
     assert planned.jobs == 80
     assert (planned.device_seconds, planned.wall_seconds, planned.cost) == (None, None, None)
@@ -158,7 +164,7 @@ def test_of_a_model_that_nobody_measured_no_seconds_are_told(tmp_path: Path):
 def test_a_budget_smaller_than_the_campaign_is_told_with_its_line(tmp_path: Path):
     read = source(tmp_path, CAMPAIGN + "budget: {jobs: 79}\n")
 
-    planned = plan.plan(read, "starter", rates(), 16)
+    planned = plan.plan(read, models("starter"), rates(), 16)
 
     assert planned.jobs_in_budget == 79
     assert planned.over_budget == (
@@ -170,7 +176,7 @@ def test_a_budget_smaller_than_the_campaign_is_told_with_its_line(tmp_path: Path
 def test_a_budget_of_device_seconds_says_where_it_will_stop(tmp_path: Path):
     read = source(tmp_path, CAMPAIGN + "budget: {device_seconds: 20}\n")
 
-    planned = plan.plan(read, "starter", rates({"copy/starter/short": 1.0, "copy/starter/long": 1.0}), 16)
+    planned = plan.plan(read, models("starter"), rates({"copy/starter/short": 1.0, "copy/starter/long": 1.0}), 16)
 
     assert planned.jobs_in_budget == 20
     assert planned.over_budget is None
@@ -180,13 +186,13 @@ def test_a_language_that_the_model_does_not_write_is_refused_with_its_line(tmp_p
     read = source(tmp_path, CAMPAIGN.replace("[en, en-GB]", "[en, de, fr-CA]"))
 
     with pytest.raises(ImpossibleWorkError) as caught:
-        plan.plan(read, "starter", rates(), 16)
+        plan.plan(read, models("starter"), rates(), 16)
 
     assert str(caught.value).splitlines() == [
         f"{read.path}:9:15: locales[1]: the model 'starter' does not write 'de'; name another copy model",
         f"{read.path}:9:19: locales[2]: the model 'starter' does not write 'fr-CA'; name another copy model",
     ]
-    assert plan.plan(read, "./my-model", rates(), 16).jobs == 120
+    assert plan.plan(read, models("./my-model"), rates(), 16).jobs == 120
 
 
 def test_more_jobs_than_ids_have_digits_are_refused(tmp_path: Path):
@@ -197,4 +203,72 @@ def test_more_jobs_than_ids_have_digits_are_refused(tmp_path: Path):
     read = source(tmp_path, text)
 
     with pytest.raises(ImpossibleWorkError, match=r"campaign\.yaml:8:3: deliverables: the campaign makes 1000100 jobs"):
-        plan.plan(read, "starter", rates(), 16)
+        plan.plan(read, models("starter"), rates(), 16)
+
+
+MIXED = """\
+name: spring
+brand: {name: Northbeam}
+products:
+  - {sku: NB-1, name: Ember, description: Dark beans}
+audiences:
+  - {id: early, description: early birds}
+  - {id: late, description: night owls}
+locales: [en, en-GB]
+deliverables:
+  - {kind: creative, channel: instagram.story, variants: 3}
+  - {kind: copy, channel: meta.headline, variants: 2}
+  - {kind: image, channel: instagram.square, variants: 2, look: clay, prompt: "a {product} on {wood}"}
+  - {kind: image, channel: meta.feed, variants: 1}
+"""
+
+
+def mixed(folder: Path) -> list[Job]:
+    return list(plan.jobs(source(folder, MIXED), models()))
+
+
+def test_pictures_are_made_once_for_all_locales_and_advertisements_for_each(tmp_path: Path):
+    planned = plan.plan(source(tmp_path, MIXED), models(), rates(), 16)
+    made = Counter((job.kind, job.brief.channel, job.brief.locale) for job in mixed(tmp_path))
+
+    assert made[Kind.IMAGE, "instagram.square", "en"] == 4
+    assert made[Kind.IMAGE, "instagram.square", "en-GB"] == 0
+    assert made[Kind.CREATIVE, "instagram.story", "en-GB"] == 6
+    assert planned.jobs == sum(made.values()) == 26
+    assert planned.jobs_by_channel == {
+        "instagram.story (creative)": 12,
+        "meta.headline": 8,
+        "instagram.square (image)": 4,
+        "meta.feed (image)": 2,
+    }
+
+
+def test_an_advertisement_is_made_of_the_headlines_and_pictures_of_its_product_audience_and_locale(tmp_path: Path):
+    made = {job.id: job for job in mixed(tmp_path)}
+
+    for job in (job for job in made.values() if job.kind == Kind.CREATIVE):
+        parts = {one.role: made[one.job_id] for one in job.inputs}
+        assert set(parts) == {"headline", "image"}
+        assert parts["headline"].brief.channel == "meta.headline"
+        assert parts["headline"].brief.locale == job.brief.locale
+        assert parts["image"].brief.channel == "instagram.square"
+        assert {part.brief.audience.id for part in parts.values()} == {job.brief.audience.id}
+        # Three variants of two headlines and two pictures.
+        assert {part.variant for part in parts.values()} == {job.variant % 2}
+
+
+def test_a_prompt_names_product_and_description_and_keeps_other_braces(tmp_path: Path):
+    picture = next(job.brief.picture for job in mixed(tmp_path) if job.kind == Kind.IMAGE)
+
+    assert picture is not None
+    assert (picture.look, picture.prompt) == ("clay", "a Ember on {wood}")
+
+
+def test_pictures_of_one_size_share_a_bucket_and_advertisements_of_all_sizes_do(tmp_path: Path):
+    buckets = {(job.brief.channel, job.bucket) for job in mixed(tmp_path) if job.kind != Kind.COPY}
+
+    assert buckets == {
+        ("instagram.square", "image/starter/1080x1080"),
+        ("meta.feed", "image/starter/1080x1350"),
+        ("instagram.story", "creative/layouts/any"),
+    }

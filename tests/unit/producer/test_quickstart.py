@@ -3,6 +3,7 @@ from pathlib import Path
 
 from producer.campaigns import read
 from producer.plan import jobs
+from schemas.campaigns import Kind
 
 PAGE = Path("docs/quickstart.md")
 
@@ -15,4 +16,4 @@ def test_the_campaign_of_the_quickstart_is_the_one_whose_output_it_shows(tmp_pat
 
     source = read(tmp_path / "soap.yaml")
 
-    assert f"{source.id}: {sum(1 for _ in jobs(source, 'starter'))} jobs submitted" in page
+    assert f"{source.id}: {sum(1 for _ in jobs(source, {Kind.COPY: 'starter'}))} jobs submitted" in page

@@ -9,9 +9,10 @@ import torch
 from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
+from schemas.campaigns import Kind
 from schemas.jobs import Job
 from workers.engine import Engine
-from workers.models.protocol import Sample
+from workers.models.protocol import NO_PARTS, Parts, Sample
 
 from support.lines import line_campaign, line_jobs
 
@@ -29,7 +30,7 @@ class FakeModel:
         self._memory_jobs = memory_jobs
         self.calls: list[int] = []
 
-    def generate(self, jobs: Sequence[Job], attempt: int) -> list[list[Sample]]:
+    def generate(self, jobs: Sequence[Job], attempt: int, _parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
         self.calls.append(len(jobs))
         if len(jobs) > self._memory_jobs:
             raise torch.OutOfMemoryError("too many jobs")
@@ -49,7 +50,7 @@ def engine_with(ledger: Ledger, tmp_path: Path, model: FakeModel | None) -> Engi
     settings = Settings(home=tmp_path, batch_size=16, device="cpu", s3_access_key="a", s3_secret_key="b")
     engine = Engine(settings, ledger.leases, Storage(settings))
     if model:
-        engine._models["fake"] = model
+        engine._models[Kind.COPY, "fake"] = model
     return engine
 
 

@@ -72,6 +72,8 @@ def repair(text: str, brief: Brief) -> str:
     spec = channels()[brief.channel]
     line = re.sub(r"\s+([,.!?;:])", r"\1", " ".join(text.translate(_QUOTES).split()))
     line = re.sub(r"^[-*•\s]+", "", line)
+    # '$15.20 EUR' has one currency too many; which one is right is for the checks to say.
+    line = re.sub(r"[$€£](\d[\d.,]*) (?=(?:EUR|USD|GBP|CHF)\b)", r"\1 ", line)
     if line[:1] == line[-1:] == '"' or line.count('"') == 1:
         line = line.replace('"', "").strip()
     if line:

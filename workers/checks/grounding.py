@@ -127,7 +127,9 @@ def _doers(text: str) -> dict[str, frozenset[str]]:
     for sentence in re.split(r"[.,;:!?()]", text):
         for before, word in pairwise(["", *words_of(sentence.lower())]):
             is_plural = len(before) > _SHORTEST_PLURAL and before.endswith("s") and not before.endswith("ss")
-            if (before in _PERSONS or is_plural) and not word.endswith("s") and word not in FUNCTION_WORDS:
+            # Behind 'holds 350' stands a unit, not what somebody does.
+            is_verb = len(word) > _LONGEST_UNIT and not word.endswith("s") and word not in FUNCTION_WORDS
+            if (before in _PERSONS or is_plural) and is_verb:
                 found[stem(word)].add(before)
             elif word:
                 others.add(stem(word))
@@ -137,6 +139,7 @@ def _doers(text: str) -> dict[str, frozenset[str]]:
 _PERSONS = frozenset({"you", "we", "they", "customers", "people"})
 _HELPERS = frozenset({"can", "could", "will", "would", "may", "should", "must", "just", "simply", "also", "then"})
 _SHORTEST_PLURAL = 4
+_LONGEST_UNIT = 2
 
 
 def misnamed(text: str, brief: Brief) -> str:

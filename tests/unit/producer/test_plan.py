@@ -44,8 +44,15 @@ def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
         (
             "northbeam",
             108,
-            {"google_search.headline": 48, "meta.primary_text": 36, "email.subject": 24},
-            {"copy/starter/short": 5, "copy/starter/medium": 3},
+            {
+                "google_search.headline": 24,
+                "google_search.description": 24,
+                "meta.headline": 12,
+                "meta.primary_text": 24,
+                "email.subject": 12,
+                "push.notification": 12,
+            },
+            {"copy/starter/short": 3, "copy/starter/medium": 4},
         ),
         (
             "feed",

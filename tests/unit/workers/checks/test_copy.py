@@ -116,6 +116,12 @@ def test_a_product_keeps_its_noun(brief_of: BriefOf, name: str, text: str, wrong
     assert failed(text, brief_of(product={"name": name})) & {"names"} == wrong
 
 
+def test_a_unit_is_nothing_that_somebody_does(brief_of: BriefOf):
+    brief = brief_of(product={"description": "Steel mug that holds 350 ml. Dark espresso roast, notes of cocoa."})
+
+    assert failed("350 ml of dark espresso roast with notes of cocoa.", brief) == set()
+
+
 def test_a_question_without_a_question_mark_is_off_style(brief_of: BriefOf):
     brief = brief_of(style="question")
 
@@ -143,6 +149,7 @@ def test_other_languages_are_checked_for_form_and_numbers_only(brief_of: BriefOf
     [
         ("google_search.headline", '"dark roast with notes of cocoa."', "Dark Roast With Notes of Cocoa"),
         ("google_search.headline", "Ember espresso,  250 g", "Ember Espresso, 250 g"),
+        ("push.notification", "Dark roast is $14.90 EUR a bag.", "Dark roast is 14.90 EUR a bag."),
         ("push.notification", "Try an ember espresso with cocoa.", "Try an Ember Espresso with cocoa."),
         ("email.subject", "Notes of cocoa before eight.", "Notes of cocoa before eight"),
         ("push.notification", "dark roast , with notes of cocoa .", "Dark roast, with notes of cocoa."),

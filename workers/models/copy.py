@@ -20,6 +20,7 @@ from schemas.channels import ChannelSpec, Shape, channels
 from schemas.jobs import Brief, Job
 from workers.checks.copy import check, repair
 from workers.models.decode import Decoder, Draft, Order, mixed_seed
+from workers.models.device import device_of
 from workers.models.prompts import Prompt, prompt_of
 from workers.models.protocol import NO_PARTS, Parts, Sample
 from workers.models.starter import sha256_of, starter_folder
@@ -160,7 +161,7 @@ def load(reference: str, adapter: str | None, device: str, dtype: str, cache: Pa
         torch.set_num_threads(threads)
     folder = _model_folder(reference, cache)
     adapter_folder = _adapter_folder(adapter, reference) if adapter else None
-    place = _device_of(device)
+    place = device_of(device)
     model, tokenizer = _read_model(folder, adapter_folder, place, _dtype_of(dtype, place))
     name = reference if not Path(reference).is_dir() else Path(reference).resolve().name
     version = f"{name}{f'+{_adapter_name(adapter)}' if adapter else ''}@{_weights_sha256(folder, adapter_folder)[:8]}"
@@ -212,18 +213,6 @@ def _adapter_folder(adapter: str, reference: str) -> Path:
 
 def _adapter_name(adapter: str) -> str:
     return adapter if adapter == HOUSE else Path(adapter).resolve().name
-
-
-def _device_of(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(device)
-    except RuntimeError as error:
-        raise ModelLoadError(f"device {device!r} is not known: use auto, cpu, cuda or cuda:1") from error
-    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
-        raise ModelLoadError(f"device {device!r} is not there ({torch.cuda.device_count()} found): use auto or cpu")
-    return place
 
 
 def _dtype_of(dtype: str, device: torch.device) -> torch.dtype:

@@ -14,6 +14,7 @@ from huggingface_hub.errors import HFValidationError
 from transformers.utils import logging as transformers_logging
 
 from core.errors import ModelLoadError
+from workers.models.device import device_of
 from workers.models.miniature.starter import starter_folder
 from workers.models.starter import sha256_of
 
@@ -61,7 +62,7 @@ def load_pipeline(
     Raises ModelLoadError with the way out; out of memory passes through as torch raises it.
     """
     _quieten()
-    place = _device_of(device)
+    place = device_of(device)
     number_format = _dtype_of(dtype, place)
     if options.offload != "none" and place.type != "cuda":
         raise ModelLoadError(
@@ -153,18 +154,6 @@ def _fetched_adapter(adapter: str, cache: Path) -> Path:
             f"adapter {adapter!r} is no existing folder and cannot be fetched from the hub ({_first_line(error)}): "
             "check the path, or the id and the network"
         ) from error
-
-
-def _device_of(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(device)
-    except RuntimeError as error:
-        raise ModelLoadError(f"device {device!r} is not known: use auto, cpu, cuda or cuda:1") from error
-    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
-        raise ModelLoadError(f"device {device!r} is not there ({torch.cuda.device_count()} found): use auto or cpu")
-    return place
 
 
 def _dtype_of(dtype: str, device: torch.device) -> torch.dtype:

@@ -105,7 +105,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         (draft / SUMS_NAME).write_text(json.dumps(sums, indent=1), encoding="utf-8")
         # A temporary folder is private; a model may be read by every account that runs a worker.
         draft.chmod(0o755)
-        _put_in_place(draft, folder)
+        put_in_place(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -149,7 +149,8 @@ def _weights_of(tensor: ReaderTensor) -> torch.Tensor:
     return torch.tensor(weights).to(torch.bfloat16)
 
 
-def _put_in_place(draft: Path, folder: Path) -> None:
+def put_in_place(draft: Path, folder: Path) -> None:
+    """Give a folder that is ready its name; one that is whole already stays, a damaged one goes."""
     if folder.exists() and not is_intact(folder):
         shutil.rmtree(folder, ignore_errors=True)
     try:

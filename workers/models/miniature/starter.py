@@ -22,7 +22,7 @@ from diffusers import (
 from core.errors import ModelLoadError
 from workers.models.miniature.text import minilm_folder, tokenizer_and_encoder
 from workers.models.miniature.weights import SHIPPED
-from workers.models.starter import SUMS_NAME, is_intact, sha256_of
+from workers.models.starter import SUMS_NAME, is_intact, put_in_place, sha256_of
 
 NOTICE = Path(__file__).parent / "NOTICE"
 
@@ -65,7 +65,7 @@ def _assemble(weights: Path, folder: Path) -> None:
         # What was written under a temporary name is private; a model may be read by every account that runs a worker.
         for path in (draft, *draft.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
-        _put_in_place(draft, folder)
+        put_in_place(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -89,14 +89,3 @@ def _pipeline(weights: Path) -> Any:
         feature_extractor=None,
         requires_safety_checker=False,
     )
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    if folder.exists() and not is_intact(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-    try:
-        draft.rename(folder)
-    except OSError:
-        # Another process was faster; what it made is as good as ours.
-        if not is_intact(folder):
-            raise

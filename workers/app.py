@@ -33,6 +33,7 @@ app.conf.update(worker_pool="threads", worker_concurrency=3)
 
 stopping = threading.Event()
 _opening, _starting = threading.Lock(), threading.Lock()
+_warming: list[threading.Thread] = []
 
 
 @cache
@@ -48,6 +49,9 @@ def open_ledger() -> Ledger:
 
 @cache
 def _start_generator(nodename: str) -> "Generator":
+    # transformers cannot be imported by two threads at once: one of them finds it half there.
+    for thread in _warming:
+        thread.join()
     from workers.generate import Generator  # noqa: PLC0415 - loads torch
 
     return Generator(settings, app, open_ledger(), nodename, stopping)
@@ -80,7 +84,8 @@ def _configure_logs(**_: Any) -> None:
 def _warm_up(sender: Any, **_: Any) -> None:
     """Begin the imports of the first ticket now: they take longer than all else that this process starts with."""
     if not sender.app.amqp.queues.consume_from.keys().isdisjoint(map(queue_of, Kind)):
-        threading.Thread(target=_import_models, name="warm-up", daemon=True).start()
+        _warming.append(threading.Thread(target=_import_models, name="warm-up", daemon=True))
+        _warming[-1].start()
 
 
 def _import_models() -> None:

@@ -20,7 +20,7 @@ from schemas.channels import ChannelSpec, Shape, channels
 from schemas.jobs import Brief, Job
 from workers.checks.copy import check, repair
 from workers.models.decode import Decoder, Draft, Order, mixed_seed
-from workers.models.device import device_of
+from workers.models.device import device_of, quick_dtype
 from workers.models.prompts import Prompt, prompt_of
 from workers.models.protocol import NO_PARTS, Parts, Sample
 from workers.models.starter import sha256_of, starter_folder
@@ -218,11 +218,7 @@ def _adapter_name(adapter: str) -> str:
 def _dtype_of(dtype: str, device: torch.device) -> torch.dtype:
     if dtype != "auto":
         return {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}[dtype]
-    if device.type != "cpu":
-        return torch.bfloat16
-    able = torch.cpu.get_capabilities()
-    # Elsewhere bfloat16 is computed in detours that cost more than float32.
-    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+    return quick_dtype(device)
 
 
 def _read_model(folder: Path, adapter: Path | None, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""The device that a setting names."""
+"""The device that a setting names, and the numbers that it is quick with."""
 
 import torch
 
@@ -16,3 +16,11 @@ def device_of(device: str) -> torch.device:
     if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
         raise ModelLoadError(f"device {device!r} is not there ({torch.cuda.device_count()} found): use auto or cpu")
     return place
+
+
+def quick_dtype(device: torch.device) -> torch.dtype:
+    """Return bfloat16 where the device computes it natively; elsewhere its detours cost many times float32."""
+    if device.type != "cpu":
+        return torch.bfloat16
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32

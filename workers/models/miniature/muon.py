@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable
 import torch
 from torch import nn
 
+from workers.models.device import quick_dtype
+
 ITERATIONS = 5
 # The coefficients of the quintic iteration, from the authors.
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -16,17 +18,25 @@ LEAST_WIDTH = 8
 
 
 def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
-    """Return about the nearest orthogonal matrix, by Newton-Schulz in bfloat16."""
+    """Return about the nearest orthogonal matrix, by Newton-Schulz; bfloat16 is exact enough.
+
+    Each iteration multiplies by a polynomial of the square matrix of inner products. Iterating on that alone, and
+    multiplying once at the end, takes 2.5 times less for matrices nine times as wide as high, as convolutions have.
+    """
     first, second, third = QUINTIC
-    result: torch.Tensor = matrix.bfloat16()
-    result = result / (result.norm() + 1e-7)
-    is_tall = result.shape[0] > result.shape[1]
-    if is_tall:
-        result = result.T
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    wide = (matrix.T if is_tall else matrix).to(quick_dtype(matrix.device))
+    wide = wide / (wide.norm() + 1e-7)
+    products = wide @ wide.T
+    one = torch.eye(len(products), dtype=wide.dtype, device=wide.device)
+    factor = one
     for _ in range(ITERATIONS):
-        square = result @ result.T
-        result = first * result + (second * square + third * square @ square) @ result
-    return (result.T if is_tall else result).float()
+        step = first * one + second * products + third * products @ products
+        factor = step @ factor
+        # All of these are polynomials of one symmetric matrix, so their order does not matter.
+        products = step @ products @ step
+    result = (factor @ wide).float()
+    return result.T if is_tall else result
 
 
 class Muon(torch.optim.Optimizer):

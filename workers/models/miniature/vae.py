@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from workers.models.device import quick_dtype
 from workers.models.miniature.colours import TO_YIQ, turn
 from workers.models.miniature.muon import optimizers
 from workers.models.miniature.pictures import SIZE, Pictures
@@ -88,8 +89,8 @@ def hinge(real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
 
 
 def autocast() -> torch.autocast:
-    """Compute in bfloat16 where it is safe."""
-    return torch.autocast("cpu", torch.bfloat16)
+    """Compute in bfloat16 where it is safe, on a processor that is quick with it."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=quick_dtype(torch.device("cpu")) == torch.bfloat16)
 
 
 class VaeTraining:

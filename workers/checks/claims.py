@@ -25,6 +25,8 @@ _OFFER = re.compile(
     r"shipping|deliver\w*|returns?|cash ?back|sav(?:e|es|ing|ings)|half price|cancel\w*|included?|bundle\w*|"
     r"no (?:fees?|contracts?|obligation|commitment))(?!\w)"
 )
+# What stands with numbers only where the brief has it too.
+SIGNS = "$€£¥%"
 _TIME_NOUNS = "day|days|night|nights|morning|mornings|evening|evenings|week|weeks|weekend|month|months|year|years"
 _TIMES = re.compile(
     rf"(?i)(?<!\w)(?:(?:every|each) (?:other )?(?:single )?(?:{_TIME_NOUNS}|time|hour|minute|second|season|"
@@ -82,7 +84,7 @@ def unknown_numbers(text: str, brief: Brief) -> str:
     ]
     wrong += [word for word in words_of(text.lower()) if word in _AMOUNT_WORDS and stem(word) not in facts.stems]
     wrong += [match[0] for match in _ONE_OF_TIME.finditer(text) if not _said(match[0], facts)]
-    wrong += [sign for sign in "$€£¥%" if sign in text and sign not in facts.text]
+    wrong += [sign for sign in SIGNS if sign in text and sign not in facts.text]
     return ", ".join(wrong)
 
 
@@ -100,6 +102,16 @@ def misplaced_prices(text: str, brief: Brief) -> str:
 
 def unknown_offers(text: str, brief: Brief) -> str:
     """Return offers that the brief does not make, and offers told without their condition."""
+    wrong, offer = unmade_offers(text, brief), brief.product.offer
+    if wrong or not offer or not _tells(text, offer, brief):
+        return wrong
+    missing = [word for word in words_of(offer) if len(word) > 3 and stem(word) not in stems_of(text)]
+    missing += [q.number for q in quantities_of(offer) if q.number not in {p.number for p in quantities_of(text)}]
+    return f"the offer without '{missing[0]}'" if missing else ""
+
+
+def unmade_offers(text: str, brief: Brief) -> str:
+    """Return offers that the brief does not make."""
     facts = facts_of(brief)
     # Who looks for a gift may be told of one.
     looked_for = stems_of(brief.audience.description) & stems_of("gift gifts")
@@ -110,11 +122,6 @@ def unknown_offers(text: str, brief: Brief) -> str:
         for match in re.finditer(r"(?i)\bfree ([a-z]+)", text)
         if (stem("free"), stem(match[1])) not in facts.neighbours
     ]
-    offer = brief.product.offer
-    if offer and not wrong and _tells(text, offer, brief):
-        missing = [word for word in words_of(offer) if len(word) > 3 and stem(word) not in stems_of(text)]
-        missing += [q.number for q in quantities_of(offer) if q.number not in {p.number for p in quantities_of(text)}]
-        wrong += [f"the offer without '{missing[0]}'"] if missing else []
     return ", ".join(wrong)
 
 

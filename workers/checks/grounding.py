@@ -34,11 +34,12 @@ _MANGLED = 0.75
 @cache
 def vocabulary() -> frozenset[str]:
     """Return the stems that any line may use, whatever it sells."""
-    return frozenset(stem(word) for word in _vocabulary_words())
+    return frozenset(stem(word) for word in vocabulary_words())
 
 
 @cache
-def _vocabulary_words() -> frozenset[str]:
+def vocabulary_words() -> frozenset[str]:
+    """Return the words whose stems those are, as they are written most."""
     return frozenset([*VOCABULARY.read_text(encoding="utf-8").split(), *FUNCTION_WORDS, *SMALL_NUMBERS])
 
 
@@ -46,7 +47,7 @@ def ungrounded(text: str, brief: Brief) -> str:
     """Return the words that neither stand in the brief nor are safe anywhere."""
     facts = facts_of(brief)
     known = facts.stems | vocabulary()
-    exact = {word.lower() for word in words_of(facts.text)} | _vocabulary_words()
+    exact = {word.lower() for word in words_of(facts.text)} | vocabulary_words()
     found = [
         word
         for word in words_of(text)

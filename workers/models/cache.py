@@ -39,8 +39,13 @@ class RoomyLayer(DynamicLayer):
 
 def roomy_cache(layers: Layers, room: int) -> DynamicCache:
     """Return a cache that starts with these keys and values and takes `room` tokens more."""
+    return cache_of([RoomyLayer(keys, values, room) for keys, values in layers])
+
+
+def cache_of(layers: Sequence[DynamicLayer]) -> DynamicCache:
+    """Return a cache of these layers."""
     cache = DynamicCache()
-    cache.layers = [RoomyLayer(keys, values, room) for keys, values in layers]
+    cache.layers = list(layers)
     return cache
 
 
@@ -49,15 +54,31 @@ def layers_of(cache: Any) -> Layers:
     return [(layer.keys, layer.values) for layer in cache.layers]
 
 
-def row_of(cache: Any, row: int) -> Layers:
-    """Return the keys and values of one row; no copy."""
-    return [(keys[row : row + 1], values[row : row + 1]) for keys, values in layers_of(cache)]
-
-
 def stack(caches: Sequence[Layers]) -> Layers:
     """Join rows below each other."""
+    return _joined(caches, 0)
+
+
+def chain(caches: Sequence[Layers]) -> Layers:
+    """Join tokens behind each other."""
+    return _joined(caches, 2)
+
+
+def tail(layers: Layers, row: int, start: int) -> Layers:
+    """Copy the tokens of one row from `start` on: the rest may be let go."""
     return [
-        (torch.cat([keys for keys, _ in layers]), torch.cat([values for _, values in layers]))
+        (keys[row : row + 1, :, start:].clone(), values[row : row + 1, :, start:].clone()) for keys, values in layers
+    ]
+
+
+def size_bytes(layers: Layers) -> int:
+    """Return the memory of keys and values."""
+    return sum(keys.nbytes + values.nbytes for keys, values in layers)
+
+
+def _joined(caches: Sequence[Layers], dimension: int) -> Layers:
+    return [
+        (torch.cat([keys for keys, _ in layers], dimension), torch.cat([values for _, values in layers], dimension))
         for layers in zip(*caches, strict=True)
     ]
 

@@ -5,6 +5,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from core.errors import ModelLoadError
 from schemas.channels import ChannelSpec, Shape, channels
 from schemas.jobs import Brief, Job
 from workers.checks.copy import check, repair
-from workers.models.decode import Decoder, Draft, Order, mixed_seed
+from workers.models.brief_guard import BriefGuard, pieces_of
+from workers.models.decode import Decoder, Draft, Guard, Order, mixed_seed
 from workers.models.device import device_of, quick_dtype
 from workers.models.prompts import Prompt, prompt_of
 from workers.models.protocol import NO_PARTS, Parts, Sample
@@ -30,6 +32,8 @@ HOUSE = "house"
 HOUSE_FOLDER = Path(__file__).parent / "house" / "adapter"
 # Many short drafts cost what few long ones do; the long ones pass their checks less often but can be shortened.
 CANDIDATES = {Shape.SHORT: 4, Shape.MEDIUM: 4, Shape.LONG: 3}
+# Briefs whose verdicts on beginnings are kept: those of a few batches.
+KEPT_GUARDS = 128
 # What failed its checks comes last, whatever the model thinks of it.
 FAILED_PENALTY = 1000.0
 CONTENT_TYPE = "text/plain; charset=utf-8"
@@ -37,10 +41,14 @@ CONTENT_TYPE = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True)
 class Taste:
-    """How a model writes: temperature and least fluency of a line, for the first attempts and beyond."""
+    """How a model writes: temperature and least fluency of a line, for the first attempts and beyond.
+
+    A small model is kept on its brief token by token, a large one is only judged.
+    """
 
     temperatures: tuple[float, ...]
     floors: tuple[float, ...]
+    is_guarded: bool = False
 
     def temperature(self, attempt: int) -> float:
         """Return the temperature of an attempt; later ones are warmer, to find what the first did not."""
@@ -52,7 +60,7 @@ class Taste:
 
 
 # Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
-HOUSE_TASTE = Taste(temperatures=(0.6, 0.8, 0.9), floors=(-1.5, -1.6, -1.7))
+HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=(-1.5, -1.75, -2.0), is_guarded=True)
 # Larger models are fluent, and each has a scale of its own.
 OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=(-math.inf,))
 
@@ -81,6 +89,8 @@ class CopyModel:
         self._dtype = str(model.dtype).removeprefix("torch.")
         self._context = _context_tokens(model.config)
         self._decoder = Decoder(model, **_token_rules(model, tokenizer))
+        pieces = pieces_of(tokenizer)
+        self._guards = lru_cache(maxsize=KEPT_GUARDS)(lambda brief: BriefGuard(brief, pieces, self._decoder.stops))
 
     def generate(self, jobs: Sequence[Job], attempt: int, _parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
         """Return the candidates of each job, best first, in the order of the jobs; failing ones last."""
@@ -101,7 +111,12 @@ class CopyModel:
             max_tokens=max_tokens,
             temperature=self._taste.temperature(attempt),
             seed=mixed_seed(job.seed, attempt),
+            guard=self._guard(job.brief),
         )
+
+    def _guard(self, brief: Brief) -> Guard | None:
+        """Return what keeps drafts from beginnings that the checks refuse; it knows English only."""
+        return self._guards(brief) if self._taste.is_guarded and brief.locale.startswith("en") else None
 
     def _samples(self, job: Job, order: Order, drafts: list[Draft], attempt: int) -> list[Sample]:
         candidates = self._candidates(job.brief, drafts, self._taste.floor(attempt))

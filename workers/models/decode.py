@@ -1,32 +1,47 @@
 """The decode loop: each brief is read once, each ask once, then all candidates of all jobs are written together.
 
 A draft depends on its order alone, whatever stands beside it: every forward pass has a shape that follows from the
-order (one prefix; SUFFIX_ROWS asks; as many candidates as a pass takes, idle ones among them), padding comes in whole
-blocks, and the noise that picks a token is a hash of seed, step and token. The measurements are in
-docs/decisions/0005-batch-invariance.md.
+order (see `readings.py` and `passes.py`), and the noise that picks a token is a hash of seed, step and token. The
+measurements are in docs/decisions/0005-batch-invariance.md.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Protocol
 
 import torch
-from transformers import DynamicCache
 
-from workers.models.cache import Layers, layers_of, roomy_cache, row_of, stack
+from workers.models.attention import shares_prompts
+from workers.models.passes import SEAT_ROWS, Pass, PlainPass, Shape, SharedPass
+from workers.models.prompts import Prompt
+from workers.models.readings import Reader, Reading, padded
 
-PREFIX_BLOCK = 64
-SUFFIX_BLOCK = 32
-SUFFIX_ROWS = 4
 TOP_K = 40
-# Bounds the memory of keys and values: 128 candidates with 320 tokens each; 0.9 GB for the starter.
-MAX_CACHED_TOKENS = 128 * 320
+# Rows differ in how much they may write; attention costs little, so few shapes are worth more than tight ones.
+ROOM_BLOCK = 32
+# How often a row begins anew, with other noise, when its guard leaves it no way on. Costs little: it keeps its seat.
+TRIES = 3
+# Prompts that are looked up together, so that equal ones are read once and new ones in full passes.
+READ_AHEAD = 16
+
+
+class Guard(Protocol):
+    """What a line may say, asked token by token; it must answer by the tokens alone."""
+
+    def allows(self, tokens: Sequence[int], token: int) -> bool:
+        """Return whether the token, maybe one that ends the line, may follow these."""
+        ...
 
 
 @dataclass(frozen=True)
 class Order:
-    """What one job wants from the loop: its prompt, and how many candidates of what length."""
+    """What one job wants from the loop: its prompt, and how many candidates of what length.
+
+    A guard picks among the TOP_K likeliest tokens; where it allows none of them, the draft ends unfinished.
+    """
 
     prefix: tuple[int, ...]
     suffix: tuple[int, ...]
@@ -34,6 +49,18 @@ class Order:
     max_tokens: int
     temperature: float
     seed: int
+    guard: Guard | None = None
+
+    @property
+    def prompt(self) -> Prompt:
+        """Return both parts of the prompt."""
+        return Prompt(self.prefix, self.suffix)
+
+    @property
+    def shape(self) -> Shape:
+        """Return the shape of the passes that write this order."""
+        room = -(-self.max_tokens // ROOM_BLOCK) * ROOM_BLOCK
+        return Shape(*padded(self.prompt), room)
 
 
 @dataclass(frozen=True)
@@ -51,233 +78,155 @@ class Draft:
 
 @dataclass
 class _Row:
-    """One candidate while it is being written; `order` and `candidate` say where it belongs."""
+    """One candidate while it is being written; `draft` is there when it is."""
 
-    order: int
+    order: Order
     candidate: int
-    seed: int
-    temperature: float
-    max_tokens: int
-    tokens: list[int]
+    tries: int = 1
+    tokens: list[int] = field(default_factory=list)
     log_p: float = 0.0
     lowest_log_p: float = 0.0
+    draft: Draft | None = None
 
-    def draft(self, *, is_finished: bool) -> Draft:
+    @property
+    def seed(self) -> int:
+        """Return the seed of this try."""
+        return mixed_seed(self.order.seed, self.candidate + (self.tries - 1) * self.order.candidates)
+
+    def may_begin_anew(self) -> bool:
+        """Return whether what came of it is no line, and another try may give one."""
+        is_lost = self.draft is not None and not self.draft.is_finished
+        return is_lost and self.order.guard is not None and self.tries < TRIES
+
+    def begin_anew(self) -> None:
+        """Forget what was written."""
+        self.tries += 1
+        self.tokens, self.log_p, self.lowest_log_p, self.draft = [], 0.0, 0.0, None
+
+    def add(self, token: int, log_p: float, *, is_end: bool) -> None:
+        self.log_p += log_p
+        self.lowest_log_p = min(self.lowest_log_p, log_p)
+        if not is_end:
+            self.tokens.append(token)
+        if is_end or len(self.tokens) >= self.order.max_tokens:
+            self.end(is_finished=is_end)
+
+    def end(self, *, is_finished: bool) -> None:
         length = len(self.tokens) + int(is_finished)
-        return Draft(tuple(self.tokens), self.log_p / max(length, 1), self.lowest_log_p, is_finished)
+        self.draft = Draft(tuple(self.tokens), self.log_p / max(length, 1), self.lowest_log_p, is_finished)
+
+    def choice(self, ranked: Sequence[tuple[int, float]]) -> tuple[int, float] | None:
+        """Return the first token that may follow, with its log probability; nothing at a dead end."""
+        guard = self.order.guard
+        possible = (pair for pair in ranked if pair[1] > -math.inf)
+        return next((pair for pair in possible if guard is None or guard.allows(self.tokens, pair[0])), None)
 
 
-@dataclass
-class _Chunk:
-    """As many candidates as one forward pass takes; rows that are None are idle."""
-
-    rows: list[_Row | None]
-    cache: DynamicCache
-    mask: torch.Tensor
-    logits: torch.Tensor
+# A prompt that was read, and the rows that continue it.
+_Party = tuple[Reading, list[_Row]]
 
 
 class Decoder:
-    """Writes candidates with one causal language model; holds no state between calls."""
+    """Writes candidates with one causal language model; keeps what it read between calls, which changes no draft."""
 
     def __init__(self, model: Any, stops: Sequence[int], bans: Sequence[int], newlines: Sequence[int]) -> None:
         self._model = model
-        self._device = model.device
-        # One pass of a graphics card takes more rows for the same time.
-        self._rows_per_pass = 64 if self._device.type == "cpu" else 128
+        self._reader = Reader(model)
+        self._pass: Callable[[Any, Shape], Pass] = SharedPass if shares_prompts(model) else PlainPass
         size = model.config.get_text_config().vocab_size
-        self._stops = self._flags(size, [*stops, *newlines])
-        self._bans = self._flags(size, bans)
+        self.stops = frozenset((*stops, *newlines))
+        self._bans = self._ids(size, bans)
         # The first token is neither the end nor an empty line.
-        self._first_bans = self._flags(size, [*bans, *stops, *newlines])
+        self._first_bans = self._ids(size, [*bans, *stops, *newlines])
 
-    def _flags(self, size: int, ids: Sequence[int]) -> torch.Tensor:
-        flags = torch.zeros(size, dtype=torch.bool)
-        flags[[i for i in ids if i < size]] = True
-        return flags.to(self._device)
+    def _ids(self, size: int, ids: Sequence[int]) -> torch.Tensor:
+        return torch.tensor(sorted({i for i in ids if i < size}), dtype=torch.long, device=self._model.device)
 
     @torch.inference_mode()
     def write(self, orders: Sequence[Order]) -> list[list[Draft]]:
         """Return the drafts of each order, in the order of the orders."""
-        drafts: list[list[Draft | None]] = [[None] * order.candidates for order in orders]
-        for indexes in self._slices(orders):
-            chunks = self._prefill(orders, indexes)
-            step = 0
-            while chunks:
-                self._pick_tokens(chunks, step, drafts)
-                chunks = self._merge(chunks)
-                for chunk in chunks:
-                    self._forward(chunk)
-                step += 1
-        return [[draft for draft in row if draft] for row in drafts]
+        rows = [_rows_of(order) for order in orders]
+        groups: dict[Shape, list[list[_Row]]] = defaultdict(list)
+        for order, some in zip(orders, rows, strict=True):
+            groups[order.shape].append(some)
+        try:
+            for shape, jobs in sorted(groups.items(), key=lambda group: group[0]):
+                self._write_alike(shape, jobs)
+        except torch.OutOfMemoryError:
+            self._reader.forget()
+            raise
+        return [[row.draft for row in some if row.draft] for some in rows]
 
-    def _slices(self, orders: Sequence[Order]) -> Iterator[list[int]]:
-        """Yield indexes of orders that run together: padded alike, and not more than the memory bound."""
-        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for index, order in enumerate(orders):
-            groups[_padded(order)].append(index)
-        for (prefix, suffix), indexes in sorted(groups.items()):
-            taken: list[int] = []
-            cached = 0
-            for index in indexes:
-                order = orders[index]
-                tokens = order.candidates * (prefix + suffix + order.max_tokens)
-                if taken and cached + tokens > MAX_CACHED_TOKENS:
-                    yield taken
-                    taken, cached = [], 0
-                taken.append(index)
-                cached += tokens
-            yield taken
+    def _write_alike(self, shape: Shape, jobs: Sequence[list[_Row]]) -> None:
+        """Write rows of one shape: the waiting take the seats of those that are done."""
+        waiting = self._parties(jobs)
+        for first in waiting:
+            queue = chain([first], waiting)
+            current = self._pass(self._model, shape)
+            rows: list[_Row | None] = [None] * (current.seats * SEAT_ROWS)
+            seated: dict[int, _Party] = {}
+            self._fill(current, rows, seated, queue)
+            while any(rows):
+                tokens = [row.tokens[-1] if row else 0 for row in rows]
+                ages = [len(row.tokens) - 1 if row else 0 for row in rows]
+                self._advance(rows, current.forward(tokens, ages), self._bans)
+                rows = [row if row and not row.draft else None for row in rows]
+                if current.is_open:
+                    self._fill(current, rows, seated, queue)
 
-    def _prefill(self, orders: Sequence[Order], indexes: list[int]) -> list[_Chunk]:
-        """Read the prompts and fork them into candidates."""
-        prefix_length, suffix_length = _padded(orders[indexes[0]])
-        prefixes: dict[tuple[int, ...], Layers] = {}
-        for index in indexes:
-            prefix = orders[index].prefix
-            if prefix not in prefixes:
-                prefixes[prefix] = self._read_prefix(prefix, prefix_length)
-        read: list[tuple[Layers, torch.Tensor]] = []
-        for start in range(0, len(indexes), SUFFIX_ROWS):
-            some = [orders[index] for index in indexes[start : start + SUFFIX_ROWS]]
-            read += self._read_suffixes(some, prefixes, prefix_length, suffix_length)
-        rows = [(place, row) for place, index in enumerate(indexes) for row in _rows_of(index, orders[index])]
-        masks = [self._prompt_mask(orders[index], prefix_length, suffix_length) for index in indexes]
-        size = self._rows_per_pass
-        return [self._fork(rows[start : start + size], read, masks) for start in range(0, len(rows), size)]
+    def _parties(self, jobs: Sequence[list[_Row]]) -> Iterator[_Party]:
+        """Yield what fits a seat each, with the first token of every row, as late as it is asked for."""
+        for start in range(0, len(jobs), READ_AHEAD):
+            some = jobs[start : start + READ_AHEAD]
+            readings = self._reader.read([rows[0].order.prompt for rows in some])
+            for reading, rows in zip(readings, some, strict=True):
+                for place in range(0, len(rows), SEAT_ROWS):
+                    yield reading, rows[place : place + SEAT_ROWS]
 
-    def _read_prefix(self, prefix: tuple[int, ...], length: int) -> Layers:
-        ids, mask = self._pad([prefix], length)
-        cache = DynamicCache()
-        self._model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=_positions(mask),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        return layers_of(cache)
+    def _fill(
+        self, current: Pass, rows: list[_Row | None], seated: dict[int, _Party], waiting: Iterator[_Party]
+    ) -> None:
+        """Give empty seats to the rows there that begin anew, and else to those that wait."""
+        for seat in range(current.seats):
+            place = slice(seat * SEAT_ROWS, (seat + 1) * SEAT_ROWS)
+            while not any(rows[place]):
+                reading, some = seated.pop(seat, (None, []))
+                again = [row for row in some if row.may_begin_anew()]
+                party = (reading, again) if reading and again else next(waiting, None)
+                if party is None:
+                    break
+                seated[seat] = party
+                rows[place] = self._begun(*party)
+                if any(rows[place]):
+                    current.seat(seat, party[0])
 
-    def _read_suffixes(
-        self,
-        orders: list[Order],
-        prefixes: dict[tuple[int, ...], Layers],
-        prefix_length: int,
-        suffix_length: int,
-    ) -> list[tuple[Layers, torch.Tensor]]:
-        filled = orders + [orders[-1]] * (SUFFIX_ROWS - len(orders))
-        ids, mask = self._pad([order.suffix for order in filled], suffix_length)
-        _, before = self._pad([order.prefix for order in filled], prefix_length)
-        mask = torch.cat([before, mask], 1)
-        cache = DynamicCache(stack([prefixes[order.prefix] for order in filled]))
-        logits = self._model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=_positions(mask)[:, prefix_length:],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
-        return [(row_of(cache, i), logits[i : i + 1]) for i in range(len(orders))]
+    def _begun(self, reading: Reading, some: Sequence[_Row]) -> list[_Row | None]:
+        """Return the rows of a seat with their first tokens; a row that ends at once leaves its place empty."""
+        for row in some:
+            if row.draft:
+                row.begin_anew()
+        self._advance(some, reading.logits.clone(), self._first_bans)
+        return [*(None if row.draft else row for row in some), *[None] * (SEAT_ROWS - len(some))]
 
-    def _fork(
-        self, rows: list[tuple[int, _Row]], read: list[tuple[Layers, torch.Tensor]], masks: list[torch.Tensor]
-    ) -> _Chunk:
-        places = [place for place, _ in rows]
-        room = max(row.max_tokens for _, row in rows)
-        places += [places[-1]] * (self._rows_per_pass - len(places))
-        return _Chunk(
-            rows=[row for _, row in rows] + [None] * (self._rows_per_pass - len(rows)),
-            cache=roomy_cache(stack([read[place][0] for place in places]), room),
-            mask=torch.cat([masks[place] for place in places]),
-            logits=torch.cat([read[place][1] for place in places]),
-        )
-
-    def _pick_tokens(self, chunks: list[_Chunk], step: int, drafts: list[list[Draft | None]]) -> None:
-        """Give every row its next token; rows that end here become drafts and leave idle places behind."""
-        for chunk in chunks:
-            tokens, log_ps = self._sample(chunk, step)
-            for i, row in enumerate(chunk.rows):
-                if row is None:
-                    continue
-                token = int(tokens[i])
-                row.log_p += float(log_ps[i])
-                row.lowest_log_p = min(row.lowest_log_p, float(log_ps[i]))
-                is_finished = bool(self._stops[token])
-                if not is_finished:
-                    row.tokens.append(token)
-                if is_finished or len(row.tokens) >= row.max_tokens:
-                    drafts[row.order][row.candidate] = row.draft(is_finished=is_finished)
-                    chunk.rows[i] = None
-            chunk.mask = torch.cat([chunk.mask, chunk.mask.new_ones(len(chunk.rows), 1)], 1)
-            chunk.logits = tokens
-
-    def _sample(self, chunk: _Chunk, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the next token of each row and its log probability: top-k, then the largest of logit plus noise."""
-        bans = self._bans if step else self._first_bans
-        logits = chunk.logits.float().masked_fill(bans, -torch.inf)
-        values, ids = torch.topk(logits, min(TOP_K, logits.shape[-1]), dim=-1)
-        seeds = torch.tensor([row.seed if row else 0 for row in chunk.rows], device=self._device)
-        temperatures = [row.temperature if row else 1.0 for row in chunk.rows]
-        heat = torch.tensor(temperatures, device=self._device, dtype=torch.float64)
-        noisy = values.double() / heat[:, None] + gumbel_noise(seeds, step, ids)
-        best = noisy.argmax(-1, keepdim=True)
-        log_ps = values.gather(1, best)[:, 0] - torch.logsumexp(logits, -1)
-        return ids.gather(1, best)[:, 0], log_ps
-
-    def _forward(self, chunk: _Chunk) -> None:
-        chunk.logits = self._model(
-            input_ids=chunk.logits[:, None],
-            attention_mask=chunk.mask,
-            position_ids=_positions(chunk.mask)[:, -1:],
-            past_key_values=chunk.cache,
-            use_cache=True,
-        ).logits[:, -1]
-
-    def _merge(self, chunks: list[_Chunk]) -> list[_Chunk]:
-        """Drop what is finished: when the living rows fit into fewer chunks, move them together."""
-        size = self._rows_per_pass
-        living = [(chunk, i) for chunk in chunks for i, row in enumerate(chunk.rows) if row]
-        wanted = -(-len(living) // size)
-        if wanted == len(chunks) or not living:
-            return chunks if living else []
-        merged = []
-        for start in range(0, len(living), size):
-            part = living[start : start + size]
-            idle = size - len(part)
-            filled = part + [part[-1]] * idle
-            merged.append(
-                _Chunk(
-                    rows=[chunk.rows[i] for chunk, i in part] + [None] * idle,
-                    cache=roomy_cache(
-                        stack([row_of(chunk.cache, i) for chunk, i in filled]),
-                        max(_room(chunk.rows[i]) for chunk, i in part),
-                    ),
-                    mask=torch.stack([chunk.mask[i] for chunk, i in filled]),
-                    logits=torch.stack([chunk.logits[i] for chunk, i in filled]),
-                )
-            )
-        return merged
-
-    def _prompt_mask(self, order: Order, prefix_length: int, suffix_length: int) -> torch.Tensor:
-        _, before = self._pad([order.prefix], prefix_length)
-        _, after = self._pad([order.suffix], suffix_length)
-        return torch.cat([before, after], 1)
-
-    def _pad(self, lists: Sequence[tuple[int, ...]], length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return ids and attention mask, filled up on the left."""
-        ids = torch.zeros(len(lists), length, dtype=torch.long)
-        mask = torch.zeros(len(lists), length, dtype=torch.long)
-        for i, tokens in enumerate(lists):
-            ids[i, length - len(tokens) :] = torch.tensor(tokens, dtype=torch.long)
-            mask[i, length - len(tokens) :] = 1
-        return ids.to(self._device), mask.to(self._device)
+    def _advance(self, rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tensor) -> None:
+        """Give every row its next token; rows that end here have a draft."""
+        for row, ranked in zip(rows, _ranked(rows, logits, bans), strict=True):
+            if row is None:
+                continue
+            chosen = row.choice(ranked)
+            if chosen:
+                row.add(*chosen, is_end=chosen[0] in self.stops)
+            else:
+                row.end(is_finished=False)
 
 
-def gumbel_noise(seeds: torch.Tensor, step: int, ids: torch.Tensor) -> torch.Tensor:
-    """Return Gumbel noise for each (row, token): a hash of seed, step and token, so no generator has a state."""
-    mixed = seeds[:, None] + ids * _signed(0x9E3779B97F4A7C15) + _signed(step * 0xD1B54A32D192ED03)
+def gumbel_noise(seeds: torch.Tensor, step: int | torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Return Gumbel noise for each (row, token): a hash of seed, step and token, so no generator has a state.
+
+    The step is one for all rows, or one a row.
+    """
+    steps = torch.as_tensor(step, device=ids.device).reshape(-1, 1)
+    mixed = seeds[:, None] + ids * _signed(0x9E3779B97F4A7C15) + steps * _signed(0xD1B54A32D192ED03)
     mixed = (mixed ^ _shift(mixed, 30)) * _signed(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ _shift(mixed, 27)) * _signed(0x94D049BB133111EB)
     mixed = mixed ^ _shift(mixed, 31)
@@ -294,6 +243,29 @@ def mixed_seed(*parts: int) -> int:
     return _signed(state ^ (state >> 29))
 
 
+def _ranked(rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tensor) -> list[list[tuple[int, float]]]:
+    """Return the likeliest tokens of each row with their log probabilities, in the order of logit plus noise.
+
+    Writes into the logits. Logits of one row serve all rows.
+    """
+    logits = logits.float().index_fill_(1, bans, -torch.inf)
+    values, ids = torch.topk(logits, min(TOP_K, logits.shape[-1]), dim=-1)
+    log_ps = values - torch.logsumexp(logits, -1, keepdim=True)
+    # What is left is small and wants float64: all of it on the CPU.
+    values, ids, log_ps = (some.cpu().expand(len(rows), -1) for some in (values, ids, log_ps))
+    seeds = torch.tensor([row.seed if row else 0 for row in rows])
+    steps = torch.tensor([len(row.tokens) if row else 0 for row in rows])
+    heat = torch.tensor([row.order.temperature if row else 1.0 for row in rows], dtype=torch.float64)
+    noisy = values.double() / heat[:, None] + gumbel_noise(seeds, steps, ids)
+    ranks = noisy.sort(stable=True, dim=-1, descending=True).indices
+    ranked = zip(ids.gather(1, ranks).tolist(), log_ps.gather(1, ranks).tolist(), strict=True)
+    return [list(zip(some_ids, some_log_ps, strict=True)) for some_ids, some_log_ps in ranked]
+
+
+def _rows_of(order: Order) -> list[_Row]:
+    return [_Row(order, candidate) for candidate in range(order.candidates)]
+
+
 def _signed(value: int) -> int:
     return (value + 2**63) % 2**64 - 2**63
 
@@ -302,25 +274,3 @@ def _shift(values: torch.Tensor, bits: int) -> torch.Tensor:
     """Shift right without copying the sign."""
     shifted: torch.Tensor = (values >> bits) & (2 ** (64 - bits) - 1)
     return shifted
-
-
-def _padded(order: Order) -> tuple[int, int]:
-    prefix = max(1, -(-len(order.prefix) // PREFIX_BLOCK)) * PREFIX_BLOCK
-    return prefix, max(1, -(-len(order.suffix) // SUFFIX_BLOCK)) * SUFFIX_BLOCK
-
-
-def _rows_of(index: int, order: Order) -> list[_Row]:
-    return [
-        _Row(index, candidate, mixed_seed(order.seed, candidate), order.temperature, order.max_tokens, [])
-        for candidate in range(order.candidates)
-    ]
-
-
-def _positions(mask: torch.Tensor) -> torch.Tensor:
-    positions: torch.Tensor = (mask.cumsum(1) - 1).clamp(min=0)
-    return positions
-
-
-def _room(row: _Row | None) -> int:
-    """Return how many tokens a row may still take."""
-    return row.max_tokens - len(row.tokens) + 1 if row else 0

@@ -1,3 +1,6 @@
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,51 @@ def test_drafts_are_what_the_model_itself_would_call_likely(network: PreTrainedM
     expected = log_ps.gather(1, ids[0, 5:, None]).mean().detach()
 
     assert abs(draft.mean_log_p - float(expected)) < 1e-4
+
+
+@dataclass(frozen=True)
+class Forbids:
+    """Forbids one token everywhere, and every token behind certain first ones."""
+
+    token: int = -1
+    behind: frozenset[int] = frozenset()
+
+    def allows(self, tokens: Sequence[int], token: int) -> bool:
+        return token != self.token and not (tokens and tokens[0] in self.behind)
+
+
+def test_a_guard_keeps_a_token_out(network: PreTrainedModel):
+    decoder = Decoder(network, stops=[], bans=[], newlines=[])
+    free = decoder.write([order_of(1, max_tokens=12)])[0]
+    common = Counter(token for draft in free for token in draft.tokens).most_common(1)[0][0]
+
+    held = decoder.write([replace(order_of(1, max_tokens=12), guard=Forbids(common))])[0]
+
+    assert [len(draft.tokens) for draft in held] == [12] * 4
+    assert all(common not in draft.tokens for draft in held)
+
+
+def test_a_row_without_a_way_on_begins_anew_with_other_noise(network: PreTrainedModel):
+    every_second = list(range(0, 300, 2))
+    decoder = Decoder(network, stops=every_second, bans=[], newlines=[])
+    firsts = [draft.tokens[0] for draft in decoder.write([order_of(1, max_tokens=60)])[0]]
+    order = replace(order_of(1, max_tokens=60), guard=Forbids(behind=frozenset(firsts[:1])))
+
+    drafts, beside = decoder.write([order, order_of(2, max_tokens=60)])
+    alone = decoder.write([order])[0]
+
+    assert all(draft.is_finished and draft.tokens[0] != firsts[0] for draft in drafts)
+    assert drafts == alone
+    assert beside == decoder.write([order_of(2, max_tokens=60)])[0]
+
+
+def test_a_row_without_any_way_on_ends_unfinished(network: PreTrainedModel):
+    everything = frozenset(range(network.config.vocab_size))
+    order = replace(order_of(1), guard=Forbids(behind=everything))
+
+    drafts = Decoder(network, stops=[], bans=[], newlines=[]).write([order])[0]
+
+    assert [(len(draft.tokens), draft.is_finished) for draft in drafts] == [(1, False)] * 4
 
 
 def test_noise_depends_on_seed_step_and_token_and_on_nothing_else():

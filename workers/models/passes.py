@@ -1,0 +1,150 @@
+"""The forward pass that writes candidates: a constant number of seats, each a prompt with rows that continue it.
+
+Whatever sits in the other seats, and whether a seat is empty, every product has the same shape; so a row gets the same
+numbers in any company.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from workers.models.attention import shared_layers
+from workers.models.cache import cache_of, chain, roomy_cache, stack
+from workers.models.readings import Reading
+
+# Candidates are ordered in fours (CANDIDATES in copy.py): three leave one row idle.
+SEAT_ROWS = 4
+# On two cores a pass of 32 rows costs two thirds of one of 64, and fewer rows are idle when the last are written. One
+# pass of a graphics card takes more rows for the same time.
+SEATS = {"cpu": 8, "cuda": 32}
+# Bounds the memory of keys and values: 128 candidates with 320 tokens each; 0.9 GB for the starter in bfloat16.
+MAX_CACHED_TOKENS = 128 * 320
+
+
+@dataclass(frozen=True, order=True)
+class Shape:
+    """What decides the shape of every product in a pass; orders of one shape run together."""
+
+    prefix: int
+    suffix: int
+    room: int
+
+    @property
+    def prompt(self) -> int:
+        """Return the tokens of a prompt with its padding."""
+        return self.prefix + self.suffix
+
+
+class Pass(Protocol):
+    """One forward pass after the other, for the same seats."""
+
+    seats: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a prompt may take a seat now."""
+        ...
+
+    def seat(self, seat: int, reading: Reading) -> None:
+        """Give the rows of a seat a prompt to continue."""
+        ...
+
+    def forward(self, tokens: Sequence[int], ages: Sequence[int]) -> torch.Tensor:
+        """Return the logits behind the newest token of each row, the age-th that it wrote; idle rows give zeros."""
+        ...
+
+
+class SharedPass:
+    """A pass whose seats hold their prompt once; a seat that falls empty is taken by the next prompt."""
+
+    is_open = True
+
+    def __init__(self, model: Any, shape: Shape) -> None:
+        self._model = model
+        self._shape = shape
+        self.seats = _seats(model, shape.prompt + SEAT_ROWS * shape.room)
+        self._starts = [0] * (self.seats * SEAT_ROWS)
+        self._layers: list[Any] = []
+        # Added to the scores. A row that sees nothing yet must not divide by zero, so this is not minus infinity.
+        self._hidden = torch.finfo(torch.float32).min
+        size = (self.seats, 1, SEAT_ROWS, shape.prompt + shape.room)
+        self._mask = torch.full(size, self._hidden, device=model.device)
+
+    def seat(self, seat: int, reading: Reading) -> None:
+        """Give the rows of a seat a prompt to continue, whoever sat there before."""
+        if not self._layers:
+            sizes = (self.seats, SEAT_ROWS, self._shape.prompt, self._shape.room)
+            self._layers = list(shared_layers(reading.prefix, sizes))
+            self._cache = cache_of(self._layers)
+        for layer, prefix, suffix in zip(self._layers, reading.prefix, reading.suffix, strict=True):
+            layer.seat(seat, 0, prefix)
+            layer.seat(seat, self._shape.prefix, suffix)
+        self._mask[seat] = self._hidden
+        self._mask[seat, :, :, : self._shape.prompt].masked_fill_(reading.mask.bool()[:, None], 0.0)
+        place = seat * SEAT_ROWS
+        self._starts[place : place + SEAT_ROWS] = [reading.length] * SEAT_ROWS
+
+    def forward(self, tokens: Sequence[int], ages: Sequence[int]) -> torch.Tensor:
+        """Return the logits behind the newest token of each row, the age-th that it wrote; idle rows give zeros."""
+        placed = torch.tensor(ages, device=self._model.device)
+        rows = torch.arange(len(ages), device=self._model.device)
+        self._mask[rows // SEAT_ROWS, 0, rows % SEAT_ROWS, self._shape.prompt + placed] = 0.0
+        for layer in self._layers:
+            layer.ages = placed
+        return _logits(self._model, tokens, _added(self._starts, ages), self._mask, self._cache)
+
+
+class PlainPass:
+    """A pass for any model: every row has its own copy of the prompt, and all rows begin together."""
+
+    def __init__(self, model: Any, shape: Shape) -> None:
+        self._model = model
+        self._room = shape.room
+        self.seats = _seats(model, SEAT_ROWS * (shape.prompt + shape.room))
+        self._readings: list[Reading] = []
+        self._mask: torch.Tensor | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no token was written yet: keys stand at the same place in all rows."""
+        return self._mask is None
+
+    def seat(self, seat: int, reading: Reading) -> None:
+        """Give the rows of the next seat a prompt to continue."""
+        assert seat == len(self._readings)
+        self._readings.append(reading)
+
+    def forward(self, tokens: Sequence[int], ages: Sequence[int]) -> torch.Tensor:
+        """Return the logits behind the newest token of each row; the others' prompts are the last one's."""
+        if self._mask is None:
+            self._readings += [self._readings[-1]] * (self.seats - len(self._readings))
+            rows = [reading for reading in self._readings for _ in range(SEAT_ROWS)]
+            self._cache = roomy_cache(stack([chain([row.prefix, row.suffix]) for row in rows]), self._room)
+            self._starts = [row.length for row in rows]
+            self._mask = torch.cat([row.mask for row in rows])
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], 1)
+        return _logits(self._model, tokens, _added(self._starts, ages), self._mask, self._cache)
+
+
+def _seats(model: Any, tokens: int) -> int:
+    """Return how many seats of so many tokens a pass has: fewer where prompts are very long."""
+    return max(1, min(SEATS.get(model.device.type, SEATS["cuda"]), MAX_CACHED_TOKENS // tokens))
+
+
+def _added(starts: Sequence[int], ages: Sequence[int]) -> list[int]:
+    return [start + age for start, age in zip(starts, ages, strict=True)]
+
+
+def _logits(
+    model: Any, tokens: Sequence[int], positions: Sequence[int], mask: torch.Tensor, cache: Any
+) -> torch.Tensor:
+    logits: torch.Tensor = model(
+        input_ids=torch.tensor(tokens, device=model.device)[:, None],
+        attention_mask=mask,
+        position_ids=torch.tensor(positions, device=model.device)[:, None],
+        past_key_values=cache,
+        use_cache=True,
+    ).logits[:, -1]
+    return logits

@@ -1,0 +1,155 @@
+"""Prompts, read once: each brief alone, then the asks that follow it; what was read lately is kept.
+
+Every pass has a shape that follows from the prompt (one prefix; SUFFIX_ROWS asks; padding in whole blocks), so what is
+kept is bit for bit what reading again would give.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+
+from workers.models.cache import Layers, layers_of, size_bytes, stack, tail
+from workers.models.prompts import Prompt
+
+PREFIX_BLOCK = 64
+SUFFIX_BLOCK = 32
+SUFFIX_ROWS = 4
+# 250 prompts of the starter, with the briefs they share: three rounds of all batches that three threads hold.
+KEPT_BYTES = 512 * 2**20
+
+Tokens = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of a prompt, each tensor with one row: keys and values of its two parts, and what may follow.
+
+    `mask` tells tokens from padding; `length` counts without padding.
+    """
+
+    prefix: Layers
+    suffix: Layers
+    mask: torch.Tensor
+    length: int
+    logits: torch.Tensor
+
+
+class Reader:
+    """Reads prompts with one model and keeps what it read lately."""
+
+    def __init__(self, model: Any, kept_bytes: int = KEPT_BYTES) -> None:
+        self._model = model
+        self._limit_bytes = kept_bytes
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of all that was read."""
+        self._readings: OrderedDict[Prompt, Reading] = OrderedDict()
+        self._prefixes: dict[Tokens, Layers] = {}
+        # A prefix is kept as long as a prompt that begins with it.
+        self._users: Counter[Tokens] = Counter()
+        self._kept_bytes = 0
+
+    def read(self, prompts: Sequence[Prompt]) -> list[Reading]:
+        """Return what was read of each prompt, now or before; all of them are padded alike."""
+        found = {prompt: self._readings[prompt] for prompt in prompts if prompt in self._readings}
+        unread = [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]
+        prefixes = {prompt.prefix: self._prefixes.get(prompt.prefix) for prompt in unread}
+        known = {prefix: layers or self._read_prefix(prefix) for prefix, layers in prefixes.items()}
+        for start in range(0, len(unread), SUFFIX_ROWS):
+            found |= self._read_suffixes(unread[start : start + SUFFIX_ROWS], known)
+        for prompt, reading in found.items():
+            self._keep(prompt, reading)
+        return [found[prompt] for prompt in prompts]
+
+    def _read_prefix(self, prefix: Tokens) -> Layers:
+        ids, mask = self._padded([prefix], padded_length(prefix, PREFIX_BLOCK))
+        cache = DynamicCache()
+        self._model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=_positions(mask),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return layers_of(cache)
+
+    def _read_suffixes(self, prompts: Sequence[Prompt], prefixes: dict[Tokens, Layers]) -> dict[Prompt, Reading]:
+        filled = [*prompts, *[prompts[-1]] * (SUFFIX_ROWS - len(prompts))]
+        start, end = padded(prompts[0])
+        ids, mask = self._padded([prompt.suffix for prompt in filled], end)
+        _, before = self._padded([prompt.prefix for prompt in filled], start)
+        mask = torch.cat([before, mask], 1)
+        cache = DynamicCache(stack([prefixes[prompt.prefix] for prompt in filled]))
+        logits = self._model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=_positions(mask)[:, start:],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        layers = layers_of(cache)
+        return {
+            prompt: Reading(
+                prefix=prefixes[prompt.prefix],
+                suffix=tail(layers, i, start),
+                mask=mask[i : i + 1],
+                length=len(prompt.prefix) + len(prompt.suffix),
+                logits=logits[i : i + 1].clone(),
+            )
+            for i, prompt in enumerate(prompts)
+        }
+
+    def _keep(self, prompt: Prompt, reading: Reading) -> None:
+        """Keep a reading as the youngest; the oldest go when there are too many."""
+        if prompt not in self._readings:
+            self._readings[prompt] = reading
+            self._kept_bytes += _own_bytes(reading)
+            self._users[prompt.prefix] += 1
+            if prompt.prefix not in self._prefixes:
+                self._prefixes[prompt.prefix] = reading.prefix
+                self._kept_bytes += size_bytes(reading.prefix)
+        self._readings.move_to_end(prompt)
+        while self._kept_bytes > self._limit_bytes:
+            self._drop(*self._readings.popitem(last=False))
+
+    def _drop(self, prompt: Prompt, reading: Reading) -> None:
+        self._kept_bytes -= _own_bytes(reading)
+        self._users[prompt.prefix] -= 1
+        if not self._users[prompt.prefix]:
+            del self._users[prompt.prefix], self._prefixes[prompt.prefix]
+            self._kept_bytes -= size_bytes(reading.prefix)
+
+    def _padded(self, lists: Sequence[Tokens], length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ids and attention mask, filled up on the left."""
+        ids = torch.zeros(len(lists), length, dtype=torch.long)
+        mask = torch.zeros(len(lists), length, dtype=torch.long)
+        for i, tokens in enumerate(lists):
+            ids[i, length - len(tokens) :] = torch.tensor(tokens, dtype=torch.long)
+            mask[i, length - len(tokens) :] = 1
+        return ids.to(self._model.device), mask.to(self._model.device)
+
+
+def padded(prompt: Prompt) -> tuple[int, int]:
+    """Return the length of both parts in whole blocks."""
+    return padded_length(prompt.prefix, PREFIX_BLOCK), padded_length(prompt.suffix, SUFFIX_BLOCK)
+
+
+def padded_length(tokens: Tokens, block: int) -> int:
+    """Return the length in whole blocks, one at least."""
+    return max(1, -(-len(tokens) // block)) * block
+
+
+def _own_bytes(reading: Reading) -> int:
+    return size_bytes(reading.suffix) + reading.logits.nbytes
+
+
+def _positions(mask: torch.Tensor) -> torch.Tensor:
+    positions: torch.Tensor = (mask.cumsum(1) - 1).clamp(min=0)
+    return positions

@@ -18,8 +18,9 @@ from workers.models.protocol import Sample
 NEW = "near-duplicate"
 # What a sample that cannot be finished is counted as.
 FINISH = "finish"
-# (campaign id, sku, kind): near-duplicates are looked for among the assets of one product and kind.
-Product = tuple[str, str, Kind]
+# (campaign id, sku, kind, channel): near-duplicates are looked for here. Assets of other channels may be alike, since
+# nobody sees them side by side; the very same line is never taken twice in a campaign.
+Shelf = tuple[str, str, Kind, str]
 
 
 @dataclass(frozen=True)
@@ -78,19 +79,27 @@ class Chooser:
     def _taken(self, fit: Sequence[tuple[Job, Sequence[Chosen]]]) -> "_Taken":
         """Return what the campaigns of these jobs hold, in the ledger and in hand."""
         candidates = [(job.campaign_id, one.finished.fingerprint) for job, several in fit for one in several]
-        taken = _Taken(self._alike({product_of(job) for job, _ in fit}), self._assets.held(candidates))
+        taken = _Taken(self._alike([job for job, _ in fit]), self._assets.held(candidates))
         for one in self._in_hand:
             taken.add(one)
         return taken
 
-    def _alike(self, products: Collection[Product]) -> dict[Product, list[Finished]]:
-        """Return what these products hold, as far as near-duplicates can be told by it."""
-        written = {(campaign, sku) for campaign, sku, kind in products if kind == Kind.COPY}
-        drawn = {(campaign, sku) for campaign, sku, kind in products if kind == Kind.IMAGE}
-        texts = self._assets.texts(written) if written else {}
-        likenesses = self._assets.likenesses(drawn) if drawn else {}
-        held = {(*pair, Kind.COPY): [_held(preview=text) for text in some] for pair, some in texts.items()}
-        return held | {(*pair, Kind.IMAGE): [_held(likeness=one) for one in some] for pair, some in likenesses.items()}
+    def _alike(self, jobs: Collection[Job]) -> dict[Shelf, list[Finished]]:
+        """Return what the products of these jobs hold, as far as near-duplicates can be told by it."""
+        products = {
+            kind: {(job.campaign_id, job.brief.product.sku) for job in jobs if job.kind == kind}
+            for kind in (Kind.COPY, Kind.IMAGE)
+        }
+        texts = self._assets.texts(products[Kind.COPY]) if products[Kind.COPY] else {}
+        likenesses = self._assets.likenesses(products[Kind.IMAGE]) if products[Kind.IMAGE] else {}
+        found: dict[Shelf, list[Finished]] = {
+            (campaign, sku, Kind.COPY, channel): [_held(preview=text) for text in some]
+            for (campaign, sku, channel), some in texts.items()
+        }
+        return found | {
+            (campaign, sku, Kind.IMAGE, channel): [_held(likeness=one) for one in some]
+            for (campaign, sku, channel), some in likenesses.items()
+        }
 
     def _first_fit(self, candidates: Sequence[Chosen], taken: "_Taken", reasons: Counter[str]) -> Chosen | None:
         """Return the best candidate that passes and is new; those behind it need no check."""
@@ -107,19 +116,19 @@ class Chooser:
 
 @dataclass
 class _Taken:
-    """What is there by product, for near-duplicates; fingerprints by campaign, for the very same."""
+    """What is there by shelf, for near-duplicates; fingerprints by campaign, for the very same."""
 
-    finished: dict[Product, list[Finished]] = field(default_factory=dict)
+    finished: dict[Shelf, list[Finished]] = field(default_factory=dict)
     fingerprints: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, one: Chosen) -> None:
-        self.finished.setdefault(product_of(one.job), []).append(one.finished)
+        self.finished.setdefault(shelf_of(one.job), []).append(one.finished)
         self.fingerprints.add((one.job.campaign_id, one.finished.fingerprint))
 
     def holds(self, one: Chosen, finisher: Finisher) -> bool:
         if (one.job.campaign_id, one.finished.fingerprint) in self.fingerprints:
             return True
-        return finisher.is_near_duplicate(one.finished, self.finished.get(product_of(one.job), []))
+        return finisher.is_near_duplicate(one.finished, self.finished.get(shelf_of(one.job), []))
 
 
 def rejection(job: Job, reasons: Counter[str], seconds: float) -> Failure:
@@ -130,9 +139,9 @@ def rejection(job: Job, reasons: Counter[str], seconds: float) -> Failure:
     return Failure(job.id, "rejected", f"no {what} passed the checks: {told}; {advice}", True, seconds)
 
 
-def product_of(job: Job) -> Product:
+def shelf_of(job: Job) -> Shelf:
     """Return what near-duplicates of a job's asset are looked for in."""
-    return job.campaign_id, job.brief.product.sku, job.kind
+    return job.campaign_id, job.brief.product.sku, job.kind, job.brief.channel
 
 
 def _held(preview: str = "", likeness: str = "") -> Finished:

@@ -1,5 +1,6 @@
 """Assets in the ledger: what was made, where it lies, and what a campaign holds already."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -79,25 +80,26 @@ class Assets:
                 found |= {row.job_id: _asset(row) for row in rows}
         return found
 
-    def texts(self, products: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-        """Return the lines of copy that exist already, by (campaign id, sku)."""
+    def texts(self, products: Iterable[tuple[str, str]]) -> dict[tuple[str, str, str], list[str]]:
+        """Return the lines of copy that exist already of these (campaign id, sku), by campaign id, sku and channel."""
         return self._of_products(products, assets.c.preview, assets.c.likeness == "")
 
-    def likenesses(self, products: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-        """Return the likenesses of the pictures that exist already, by (campaign id, sku)."""
+    def likenesses(self, products: Iterable[tuple[str, str]]) -> dict[tuple[str, str, str], list[str]]:
+        """Return the likenesses of the pictures that exist already, by campaign id, sku and channel."""
         return self._of_products(products, assets.c.likeness, assets.c.likeness != "")
 
     def _of_products(
         self, products: Iterable[tuple[str, str]], column: Column[str], condition: ColumnElement[bool]
-    ) -> dict[tuple[str, str], list[str]]:
-        wanted = sorted(set(products))
-        found: dict[tuple[str, str], list[str]] = {pair: [] for pair in wanted}
-        query = select(assets.c.campaign_id, assets.c.sku, column).where(
-            tuple_(assets.c.campaign_id, assets.c.sku).in_(wanted), condition
+    ) -> dict[tuple[str, str, str], list[str]]:
+        found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+        query = (
+            select(assets.c.campaign_id, assets.c.sku, jobs.c.channel, column)
+            .join(jobs, jobs.c.id == assets.c.job_id)
+            .where(tuple_(assets.c.campaign_id, assets.c.sku).in_(sorted(set(products))), condition)
         )
         with self._database.read() as connection:
-            for campaign_id, sku, value in connection.execute(query):
-                found[campaign_id, sku].append(value)
+            for campaign_id, sku, channel, value in connection.execute(query):
+                found[campaign_id, sku, channel].append(value)
         return found
 
     def held(self, candidates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -207,6 +207,9 @@ class ImageModel:
         )
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(full)
         made = [_picture(values, flag, len(full)) for values, flag in zip(output.images, flags, strict=True)]
+        # The starter says so when it does not know what it was asked for.
+        refused = getattr(output, "refused", None) or [""] * len(full)
+        made = [replace(one, refused=one.refused or why) for one, why in zip(made, refused, strict=True)]
         return made[: len(orders)]
 
     def _sequence_length(self) -> int | None:

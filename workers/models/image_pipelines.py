@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from core.errors import ModelLoadError
 from workers.models.device import device_of
+from workers.models.miniature import pipeline
 from workers.models.miniature.starter import starter_folder
 from workers.models.starter import sha256_of
 
@@ -71,7 +72,7 @@ def load_pipeline(
     folder = _pipeline_folder(reference, cache)
     _refuse_unsafe(folder)
     adapter_file = _adapter_file(adapter, cache) if adapter else None
-    pipe = _read_pipeline(folder, number_format)
+    pipe = pipeline.load(folder, number_format) if reference == STARTER else _read_pipeline(folder, number_format)
     if adapter and adapter_file:
         _add_adapter(pipe, adapter, adapter_file)
     _save_memory(pipe, place, options)

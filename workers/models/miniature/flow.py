@@ -19,7 +19,7 @@ from workers.models.miniature.vae import LATENT_CHANNELS, autocast
 
 LATENT_SIZE = 16
 LATENT_SHAPE = (LATENT_CHANNELS, LATENT_SIZE, LATENT_SIZE)
-CHANNELS = (96, 160, 224)
+CHANNELS = (64, 128, 192)
 HEAD_WIDTH = 32
 BATCH = 32
 MUON_RATE = 1e-2
@@ -29,6 +29,8 @@ MOST_AVERAGING = 0.999
 SEED = 2
 GUIDANCE = 3.0
 STEPS = 20
+# How much of a picture that starts from the nearest concept is painted anew, from 0 (nothing) to 1 (all of it).
+STRENGTH = 0.5
 
 
 def new_unet(channels: Sequence[int] = CHANNELS) -> Any:
@@ -111,13 +113,17 @@ def paint(  # noqa: PLR0913
     steps: int = STEPS,
     guidance: float = GUIDANCE,
 ) -> torch.Tensor:
-    """Return latents for text states (B, T, 384); from pure noise, or from a reference noised to a strength in 0..1."""
+    """Return latents for text states (B, T, 384); from pure noise, or from a reference noised to a strength in 0..1.
+
+    `empty` holds the states of what guidance leads away from: one for all, or one for each.
+    """
     start = 1.0 if reference is None else strength
     latents = noise if reference is None else (1 - start) * reference + start * noise
     context = torch.cat([states, empty.expand_as(states)])
     times = torch.linspace(start, 0, max(2, round(steps * start)) + 1)
     for now, after in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
-        both = unet(torch.cat([latents, latents]), torch.full((2 * len(latents),), now * 1000), context).sample
+        moment = torch.full((2 * len(latents),), now * 1000, device=latents.device)
+        both = unet(torch.cat([latents, latents]), moment, context).sample
         led, free = both.chunk(2)
         latents = latents + (after - now) * (free + guidance * (led - free))
     return latents

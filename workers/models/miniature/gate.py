@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 from workers.models.miniature.concepts import concepts, held_out_captions
-from workers.models.miniature.sample import STRENGTH, ad_prompts, latents_for
+from workers.models.miniature.flow import STRENGTH
+from workers.models.miniature.sample import ad_prompts, latents_for
 from workers.models.miniature.weights import SHIPPED, Networks, networks
 
 logger = logging.getLogger(__name__)

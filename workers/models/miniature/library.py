@@ -20,8 +20,13 @@ from workers.models.miniature.text import TextEncoder
 # A name that stands in the prompt letter by letter counts more than one that is only near, and a long one more still.
 LITERAL = 0.2
 LITERAL_WORD = 0.05
+# 'A plant for the living room' shows the plant: what stands before the first of these is the subject.
+SUBJECT = 0.1
+_AFTER_THE_SUBJECT = re.compile(r"\b(?:for|with|in|from|on|after|at|by|over|under|that|of|to|and)\b")
 # Measured on prompts of ads: those for a concept are above, those that nothing fits mostly below.
 LEAST_COSINE = 0.5
+# The same where the prompt has the word itself.
+LEAST_COSINE_LITERAL = 0.45
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,12 @@ class Match:
     name: str
     word: str
     cosine: float
+    is_literal: bool
 
     @property
     def fits(self) -> bool:
         """Tell whether the concept is near enough to be what was asked for."""
-        return self.cosine >= LEAST_COSINE
+        return self.cosine >= (LEAST_COSINE_LITERAL if self.is_literal else LEAST_COSINE)
 
 
 @dataclass(frozen=True)
@@ -57,15 +63,19 @@ class Library:
 
     def _nearest(self, prompt: str, vector: torch.Tensor) -> Match:
         cosines = self.vectors @ vector
-        best = int((cosines + torch.tensor([_literal(word, prompt) for word in self.words])).argmax())
+        literal = torch.tensor([_literal(word, prompt) for word in self.words])
+        best = int((cosines + literal).argmax())
         concept = int(self.concept_of_word[best])
-        return Match(concept, self.names[concept], self.words[best], float(cosines[best]))
+        return Match(concept, self.names[concept], self.words[best], float(cosines[best]), bool(literal[best] > 0))
 
 
 def _literal(word: str, prompt: str) -> float:
     """Return what it is worth that the prompt has this word, in the singular or plural."""
-    is_there = re.search(rf"\b{re.escape(word)}(s|es)?\b", prompt) is not None
-    return LITERAL + LITERAL_WORD * len(word.split()) if is_there else 0.0
+    found = re.search(rf"\b{re.escape(word)}(s|es)?\b", prompt)
+    if found is None:
+        return 0.0
+    is_subject = _AFTER_THE_SUBJECT.search(prompt[: found.start()]) is None
+    return LITERAL + LITERAL_WORD * len(word.split()) + SUBJECT * is_subject
 
 
 def new_library(every: Sequence[Concept], latents: torch.Tensor, encoder: TextEncoder) -> Library:

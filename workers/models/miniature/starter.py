@@ -25,6 +25,7 @@ from workers.models.miniature.weights import SHIPPED
 from workers.models.starter import SUMS_NAME, is_intact, put_in_place, sha256_of
 
 NOTICE = Path(__file__).parent / "NOTICE"
+LIBRARY = "library.safetensors"
 
 
 def starter_folder(cache: Path, weights: Path = SHIPPED) -> Path:
@@ -43,7 +44,7 @@ def _fingerprint(weights: Path) -> str:
 
 
 def _files(weights: Path) -> list[Path]:
-    files = [weights / name / "diffusion_pytorch_model.safetensors" for name in ("unet", "vae")]
+    files = [weights / name / "diffusion_pytorch_model.safetensors" for name in ("unet", "vae")] + [weights / LIBRARY]
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise ModelLoadError(
@@ -59,6 +60,7 @@ def _assemble(weights: Path, folder: Path) -> None:
     try:
         _pipeline(weights).save_pretrained(draft)
         shutil.copy(NOTICE, draft / NOTICE.name)
+        shutil.copy(weights / LIBRARY, draft / LIBRARY)
         files = sorted(path for path in draft.rglob("*") if path.is_file())
         sums = {path.relative_to(draft).as_posix(): sha256_of(path) for path in files}
         (draft / SUMS_NAME).write_text(json.dumps(sums, indent=1), encoding="utf-8")

@@ -43,8 +43,9 @@ def tokenizer_and_encoder() -> tuple[Any, Any]:
 class TextEncoder:
     """Turns prompts into what the networks read."""
 
-    def __init__(self) -> None:
-        self._tokenizer, self._encoder = tokenizer_and_encoder()
+    def __init__(self, tokenizer: Any = None, encoder: Any = None) -> None:
+        packaged = (tokenizer, encoder) if tokenizer and encoder else tokenizer_and_encoder()
+        self._tokenizer, self._encoder = packaged
 
     def read(self, prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the token states (B, 24, 384) that the painter reads, and one unit vector (B, 384) a prompt.
@@ -60,6 +61,8 @@ class TextEncoder:
         tokens = self._tokenizer(
             list(prompts), padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt"
         )
+        tokens = tokens.to(self._encoder.device)
         mask = tokens.attention_mask
         states = self._encoder(tokens.input_ids, attention_mask=mask)[0]
-        return states, torch.nn.functional.normalize((states * mask[..., None]).sum(1), dim=1)
+        vectors = torch.nn.functional.normalize((states * mask[..., None]).sum(1), dim=1)
+        return states, vectors.float().cpu()

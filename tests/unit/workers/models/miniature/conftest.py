@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from workers.models.miniature.concepts import concepts
 from workers.models.miniature.examples import VIEWS, Examples
 from workers.models.miniature.flow import LATENT_SHAPE, new_unet
+from workers.models.miniature.library import new_library, save
+from workers.models.miniature.starter import LIBRARY
 from workers.models.miniature.text import TOKENS, WIDTH, TextEncoder
 from workers.models.miniature.vae import new_vae
 
@@ -34,10 +37,11 @@ def examples() -> Examples:
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of untrained weights in half precision, as they are shipped."""
+def weights(tmp_path_factory: pytest.TempPathFactory, encoder: TextEncoder) -> Path:
+    """Return a folder of untrained weights in half precision, as they are shipped, and a library of three concepts."""
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
+    save(new_library(concepts()[:3], torch.randn(3, *LATENT_SHAPE), encoder), folder / LIBRARY)
     new_unet(TINY).half().save_pretrained(folder / "unet")
     new_vae().half().save_pretrained(folder / "vae")
     return folder

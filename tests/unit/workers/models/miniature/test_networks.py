@@ -90,5 +90,5 @@ def test_the_scorer_learns_which_caption_belongs_to_which_picture(examples: Exam
 def test_the_generator_makes_latents_of_the_seed_alone():
     generator = Generator()
 
-    assert torch.allclose(generator.sample([5]), generator.sample([4, 5])[1:], atol=1e-6)
+    assert torch.allclose(generator.sample([5]), generator.sample([4, 5])[1:], atol=1e-4)
     assert generator.sample([5]).shape == (1, 8, 16, 16)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from core.errors import PermanentError
-from core.ledger.assets import Assets
+from core.ledger.assets import Assets, Place
 from core.ledger.leases import Failure
 from schemas.assets import Check
 from schemas.campaigns import Kind
@@ -18,9 +18,9 @@ from workers.models.protocol import Sample
 NEW = "near-duplicate"
 # What a sample that cannot be finished is counted as.
 FINISH = "finish"
-# (campaign id, sku, kind, channel): near-duplicates are looked for here. Assets of other channels may be alike, since
-# nobody sees them side by side; the very same line is never taken twice in a campaign.
-Shelf = tuple[str, str, Kind, str]
+# Near-duplicates are looked for among what one reader may see: one product and kind, in one channel, for one audience.
+# The very same line is never taken twice in a campaign.
+Shelf = tuple[Kind, Place]
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,10 @@ class Chooser:
         texts = self._assets.texts(products[Kind.COPY]) if products[Kind.COPY] else {}
         likenesses = self._assets.likenesses(products[Kind.IMAGE]) if products[Kind.IMAGE] else {}
         found: dict[Shelf, list[Finished]] = {
-            (campaign, sku, Kind.COPY, channel): [_held(preview=text) for text in some]
-            for (campaign, sku, channel), some in texts.items()
+            (Kind.COPY, place): [_held(preview=text) for text in some] for place, some in texts.items()
         }
         return found | {
-            (campaign, sku, Kind.IMAGE, channel): [_held(likeness=one) for one in some]
-            for (campaign, sku, channel), some in likenesses.items()
+            (Kind.IMAGE, place): [_held(likeness=one) for one in some] for place, some in likenesses.items()
         }
 
     def _first_fit(self, candidates: Sequence[Chosen], taken: "_Taken", reasons: Counter[str]) -> Chosen | None:
@@ -141,7 +139,8 @@ def rejection(job: Job, reasons: Counter[str], seconds: float) -> Failure:
 
 def shelf_of(job: Job) -> Shelf:
     """Return what near-duplicates of a job's asset are looked for in."""
-    return job.campaign_id, job.brief.product.sku, job.kind, job.brief.channel
+    brief = job.brief
+    return job.kind, (job.campaign_id, brief.product.sku, brief.channel, brief.audience.id)
 
 
 def _held(preview: str = "", likeness: str = "") -> Finished:

@@ -13,6 +13,8 @@ from schemas.assets import Asset, Location
 from schemas.campaigns import Kind
 
 PAGE_ROWS = 1000
+# Campaign id, sku, channel and audience id: what a person who sees one asset may see the others of.
+Place = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -80,26 +82,26 @@ class Assets:
                 found |= {row.job_id: _asset(row) for row in rows}
         return found
 
-    def texts(self, products: Iterable[tuple[str, str]]) -> dict[tuple[str, str, str], list[str]]:
-        """Return the lines of copy that exist already of these (campaign id, sku), by campaign id, sku and channel."""
+    def texts(self, products: Iterable[tuple[str, str]]) -> dict[Place, list[str]]:
+        """Return the lines of copy that exist already of these (campaign id, sku)."""
         return self._of_products(products, assets.c.preview, assets.c.likeness == "")
 
-    def likenesses(self, products: Iterable[tuple[str, str]]) -> dict[tuple[str, str, str], list[str]]:
-        """Return the likenesses of the pictures that exist already, by campaign id, sku and channel."""
+    def likenesses(self, products: Iterable[tuple[str, str]]) -> dict[Place, list[str]]:
+        """Return the likenesses of the pictures that exist already of these (campaign id, sku)."""
         return self._of_products(products, assets.c.likeness, assets.c.likeness != "")
 
     def _of_products(
         self, products: Iterable[tuple[str, str]], column: Column[str], condition: ColumnElement[bool]
-    ) -> dict[tuple[str, str, str], list[str]]:
-        found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    ) -> dict[Place, list[str]]:
+        found: dict[Place, list[str]] = defaultdict(list)
         query = (
-            select(assets.c.campaign_id, assets.c.sku, jobs.c.channel, column)
+            select(assets.c.campaign_id, assets.c.sku, jobs.c.channel, jobs.c.audience_id, column)
             .join(jobs, jobs.c.id == assets.c.job_id)
             .where(tuple_(assets.c.campaign_id, assets.c.sku).in_(sorted(set(products))), condition)
         )
         with self._database.read() as connection:
-            for campaign_id, sku, channel, value in connection.execute(query):
-                found[campaign_id, sku, channel].append(value)
+            for campaign_id, sku, channel, audience_id, value in connection.execute(query):
+                found[campaign_id, sku, channel, audience_id].append(value)
         return found
 
     def held(self, candidates: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -462,9 +462,11 @@ def test_pictures_and_lines_of_a_product_are_told_apart(ledger: Ledger):
     ledger.leases.finish(pictures, [an_asset(pictures.jobs[0], "1080 x 1080", "f0e1d2c3b4a59687")])
 
     product = ("c1", PRODUCT.sku)
-    written, drawn = (lease.jobs[0].brief.channel for lease in (lines, pictures))
-    assert ledger.assets.texts([product]) == {(*product, written): ["Coffee before eight"]}
-    assert ledger.assets.likenesses([product, ("c1", "NB-2")]) == {(*product, drawn): ["f0e1d2c3b4a59687"]}
+    written, drawn = (
+        (*product, lease.jobs[0].brief.channel, lease.jobs[0].brief.audience.id) for lease in (lines, pictures)
+    )
+    assert ledger.assets.texts([product]) == {written: ["Coffee before eight"]}
+    assert ledger.assets.likenesses([product, ("c1", "NB-2")]) == {drawn: ["f0e1d2c3b4a59687"]}
     assert ledger.assets.of_job(PICTURE).likeness == "f0e1d2c3b4a59687"
 
 

@@ -1,0 +1,116 @@
+"""What can be wrong with a recording: each function measures one thing, `failures` names what is not good enough."""
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.models.music.master import RATE, Audio, loudness_of, true_peak_db
+from workers.models.music.moods import steps_to_key
+from workers.models.music.pieces import SCALE
+
+# Pitches, 16 times a second's quarter: long enough to tell low notes apart.
+WINDOW = 8192
+LOWEST_HERTZ, HIGHEST_HERTZ = 110.0, 2000.0
+A4_HERTZ, A4_PITCH = 440.0, 69
+SILENCE_DB = -50.0
+SILENCE_WINDOW_SECONDS = 0.1
+FULL_SCALE = 0.999
+# What is allowed.
+MOST_SILENT_SECONDS = 0.8
+MOST_OFF_LUFS = 0.5
+LOUDNESS_LUFS = -14.0
+HIGHEST_TRUE_PEAK_DB = -1.0
+LEAST_KEY_FIT = 0.8
+MOST_REPETITION = 0.6
+MOST_ALIKE = 0.985
+
+Profile = NDArray[np.float64]
+
+
+def longest_silence_seconds(audio: Audio) -> float:
+    """Return the longest stretch that nobody hears; what fades at the end is no silence before the last window."""
+    size = round(SILENCE_WINDOW_SECONDS * RATE)
+    windows = audio[: len(audio) // size * size].reshape(-1, size * 2)
+    is_silent = np.sqrt((windows**2).mean(1)) < 10 ** (SILENCE_DB / 20)
+    longest = current = 0
+    for silent in is_silent.tolist():
+        current = current + 1 if silent else 0
+        longest = max(longest, current)
+    return longest * SILENCE_WINDOW_SECONDS
+
+
+def clipped_frames(audio: Audio) -> int:
+    """Return how many frames stand at full scale, two or more in a row."""
+    is_full = np.abs(audio).max(1) >= FULL_SCALE
+    return int((is_full[1:] & is_full[:-1]).sum())
+
+
+def pitch_classes(audio: Audio) -> Profile:
+    """Return how strong each pitch class is, window by window (T, 12); each window sums to 1, or is all nothing."""
+    mono = audio.mean(1)
+    count = max(1, len(mono) // WINDOW)
+    padded = np.pad(mono, (0, max(0, count * WINDOW - len(mono))))[: count * WINDOW]
+    spectra = np.abs(np.fft.rfft(padded.reshape(count, WINDOW) * np.hanning(WINDOW)))
+    hertz = np.fft.rfftfreq(WINDOW, 1 / RATE)
+    is_used = (hertz >= LOWEST_HERTZ) & (hertz <= HIGHEST_HERTZ)
+    pitches = np.round(A4_PITCH + 12 * np.log2(hertz[is_used] / A4_HERTZ)).astype(int) % 12
+    strengths = np.zeros((count, 12))
+    for pitch_class in range(12):
+        strengths[:, pitch_class] = (spectra[:, is_used][:, pitches == pitch_class] ** 2).sum(1)
+    totals = strengths.sum(1, keepdims=True)
+    result: Profile = strengths / np.where(totals > 1e-6, totals, np.inf)
+    return result
+
+
+def key_fit(audio: Audio, tonic: int, mode: str) -> float:
+    """Return the part of what sounds that belongs to the scale; in minor also its raised sixth and seventh."""
+    steps = steps_to_key(tonic, mode)
+    scale = SCALE | ({6, 8} if mode == "minor" else set())
+    profile = pitch_classes(audio).sum(0)
+    fitting = sum(profile[(pitch_class + steps) % 12] for pitch_class in scale)
+    return float(fitting / max(profile.sum(), 1e-9))
+
+
+def repetition(audio: Audio, bar_seconds: float) -> float:
+    """Return the part of bars that sound exactly like an earlier one."""
+    bars = int(len(audio) / RATE / bar_seconds)
+    profiles = [
+        pitch_classes(audio[round(start * bar_seconds * RATE) :][: round(bar_seconds * RATE)]).ravel()
+        for start in range(bars)
+    ]
+    shortest = min((len(profile) for profile in profiles), default=0)
+    again = sum(
+        any(_cosine(profile[:shortest], other[:shortest]) > MOST_ALIKE for other in profiles[:i])
+        for i, profile in enumerate(profiles)
+    )
+    return again / max(1, bars)
+
+
+def likeness(first: Audio, second: Audio) -> float:
+    """Return how much alike two recordings are, 0 to 1, by their pitches over time, whatever their loudness."""
+    profiles = pitch_classes(first), pitch_classes(second)
+    shortest = min(len(profile) for profile in profiles)
+    return _cosine(profiles[0][:shortest].ravel(), profiles[1][:shortest].ravel())
+
+
+def _cosine(first: Profile, second: Profile) -> float:
+    lengths = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
+    return float(first @ second) / max(lengths, 1e-9)
+
+
+def failures(
+    audio: Audio, seconds: float, key: tuple[int, str], bar_seconds: float, others: Collection[Audio] = ()
+) -> list[str]:
+    """Return the names of all checks that a recording fails."""
+    failed = {
+        "duration": len(audio) != round(seconds * RATE),
+        "silence": longest_silence_seconds(audio) > MOST_SILENT_SECONDS,
+        "clipping": clipped_frames(audio) > 0,
+        "peak": true_peak_db(audio) > HIGHEST_TRUE_PEAK_DB,
+        "loudness": abs(loudness_of(audio) - LOUDNESS_LUFS) > MOST_OFF_LUFS,
+        "key": key_fit(audio, *key) < LEAST_KEY_FIT,
+        "repetition": repetition(audio, bar_seconds) > MOST_REPETITION,
+        "near_duplicate": any(likeness(audio, other) > MOST_ALIKE for other in others),
+    }
+    return [name for name, is_failed in failed.items() if is_failed]

@@ -13,10 +13,10 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from core.errors import CampaignFileError, Problem
-from producer import feeds, logos
+from producer import creatives, feeds, logos
 from producer.documents import Document, Loc, read_json, read_yaml
 from producer.logos import Logo
-from producer.problems import Problems, explain, field_of, file_name, suggestion
+from producer.problems import Problems, explain, file_name, problem_at, suggestion
 from schemas.campaigns import (
     Audience,
     Brand,
@@ -34,8 +34,6 @@ from schemas.pictures import picture_channels
 
 # Reading this much YAML takes a quarter of a minute; more products than that belong into a feed.
 MAX_BYTES = 5_000_000
-# What can be set in large letters on a picture.
-MOST_HEADLINE_CHARACTERS = 60
 
 # Which keys are known where, for suggestions; a path without the positions in its lists.
 _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
@@ -146,19 +144,8 @@ def _campaign(document: Document) -> tuple[Campaign | None, list[Problem]]:
 def _keys_at(document: Document, loc: Loc) -> tuple[str, ...]:
     model = _MODELS.get(tuple("#" if isinstance(key, int) else key for key in loc))
     if loc[:1] == ("deliverables",):
-        model = _DELIVERABLES.get(_text(document, (*loc, "kind")))
+        model = _DELIVERABLES.get(document.text((*loc, "kind")))
     return tuple(model.model_fields) if model else ()
-
-
-def _text(document: Document, loc: Loc) -> str:
-    """Return the text at a path, without space around it; nothing where there is none."""
-    node = document.find(loc)
-    return node.value.strip() if node and isinstance(node.value, str) else ""
-
-
-def _length(document: Document, name: str) -> int:
-    entries = document.find((name,))
-    return len(entries.value) if entries and isinstance(entries.value, list) else 0
 
 
 def _repeats(document: Document) -> list[Problem]:
@@ -166,12 +153,12 @@ def _repeats(document: Document) -> list[Problem]:
     problems = []
     for name, keys, way_out in _DISTINCT:
         first_lines: dict[tuple[str, ...], int] = {}
-        for i in range(_length(document, name)):
+        for i in range(document.length(name)):
             locs: list[Loc] = [(name, i, key) for key in keys] or [(name, i)]
-            value = tuple(_text(document, loc) for loc in locs)
+            value = tuple(document.text(loc) for loc in locs)
             if value[0] and value in first_lines:
                 message = f"'{value[0][:64]}' stands on line {first_lines[value]} already"
-                problems.append(_problem(document, locs[0], f"{message}; {way_out}" if way_out else message))
+                problems.append(problem_at(document, locs[0], f"{message}; {way_out}" if way_out else message))
             first_lines.setdefault(value, document.place(locs[0]).line)
     return problems
 
@@ -180,45 +167,23 @@ def _wrong_deliverables(document: Document) -> list[Problem]:
     """Return a problem for each deliverable whose channel has no spec, or whose parts the campaign does not make."""
     problems = []
     made = {kind: _channels_of(document, kind) for kind in (Kind.COPY, Kind.IMAGE)}
-    for i in range(_length(document, "deliverables")):
+    for i in range(document.length("deliverables")):
         loc: Loc = ("deliverables", i)
-        kind, channel = _text(document, (*loc, "kind")), _text(document, (*loc, "channel"))
+        kind, channel = document.text((*loc, "kind")), document.text((*loc, "channel"))
         known = {Kind.COPY: list(channels()), "": [*channels(), *picture_channels()]}.get(
             kind, list(picture_channels())
         )
         if channel and channel not in known:
             message = f"unknown channel; {suggestion(channel, known)}"
-            problems.append(_problem(document, (*loc, "channel"), message))
+            problems.append(problem_at(document, (*loc, "channel"), message))
         if kind == Kind.CREATIVE:
-            problems += _missing_parts(document, loc, made)
-    return problems
+            problems += creatives.missing_parts(document, loc, made)
+    return problems + creatives.impossible(document)
 
 
 def _channels_of(document: Document, kind: Kind) -> list[str]:
-    entries: list[Loc] = [("deliverables", i) for i in range(_length(document, "deliverables"))]
-    return [_text(document, (*loc, "channel")) for loc in entries if _text(document, (*loc, "kind")) == kind]
-
-
-def _missing_parts(document: Document, loc: Loc, made: dict[Kind, list[str]]) -> list[Problem]:
-    """Return what a finished advertisement needs and the campaign does not make."""
-    problems = []
-    headline = _text(document, (*loc, "headline")) or CreativeDeliverable.model_fields["headline"].default
-    spec = channels().get(headline)
-    if spec is None or spec.max_characters > MOST_HEADLINE_CHARACTERS:
-        names = [name for name, known in channels().items() if known.max_characters <= MOST_HEADLINE_CHARACTERS]
-        problems.append(_problem(document, (*loc, "headline"), f"is no headline; {suggestion(headline, names)}"))
-    elif headline not in made[Kind.COPY]:
-        message = f"the campaign makes no {headline}: add {{kind: copy, channel: {headline}}} to its deliverables"
-        problems.append(_problem(document, (*loc, "headline"), message))
-    image = _text(document, (*loc, "image"))
-    if not made[Kind.IMAGE]:
-        channel = image or "instagram.square"
-        message = f"the campaign makes no pictures: add {{kind: image, channel: {channel}}} to its deliverables"
-        problems.append(_problem(document, loc, message))
-    elif image and image not in made[Kind.IMAGE]:
-        message = f"the campaign makes no such pictures; {suggestion(image, made[Kind.IMAGE])}"
-        problems.append(_problem(document, (*loc, "image"), message))
-    return problems
+    entries: list[Loc] = [("deliverables", i) for i in range(document.length("deliverables"))]
+    return [document.text((*loc, "channel")) for loc in entries if document.text((*loc, "kind")) == kind]
 
 
 def _feed(path: Path, document: Document, problems: Problems) -> feeds.Feed | None:
@@ -233,23 +198,21 @@ def _feed(path: Path, document: Document, problems: Problems) -> feeds.Feed | No
         # A link that leads out of the folder is as good as a path that does.
         if not feed.resolve().is_relative_to(folder.resolve()):
             problems.add(
-                _problem(document, loc, "leads out of the campaign's folder; put the feed beside the campaign")
+                problem_at(document, loc, "leads out of the campaign's folder; put the feed beside the campaign")
             )
             return None
         if not feed.exists():
-            problems.add(_problem(document, loc, f"there is no file '{node.value.strip()[:200]}' beside the campaign"))
+            problems.add(
+                problem_at(document, loc, f"there is no file '{node.value.strip()[:200]}' beside the campaign")
+            )
             return None
         if not feed.is_file():
-            problems.add(_problem(document, loc, "is not a file"))
+            problems.add(problem_at(document, loc, "is not a file"))
             return None
     except (OSError, ValueError, RuntimeError) as error:
-        problems.add(_problem(document, loc, f"cannot be read: {error}"))
+        problems.add(problem_at(document, loc, f"cannot be read: {error}"))
         return None
     return feeds.check(feed, problems)
-
-
-def _problem(document: Document, loc: Loc, message: str) -> Problem:
-    return Problem(document.file, *document.place(loc), field_of(loc), message)
 
 
 def _id(campaign: Campaign, feed: feeds.Feed | None, logo: Logo | None) -> str:

@@ -95,6 +95,16 @@ class Document:
                 return None
         return node
 
+    def text(self, loc: Loc) -> str:
+        """Return the text at a path, without space around it; nothing where there is none."""
+        node = self.find(loc)
+        return node.value.strip() if node and isinstance(node.value, str) else ""
+
+    def length(self, name: str) -> int:
+        """Return how many entries the list of this name has."""
+        entries = self.find((name,))
+        return len(entries.value) if entries and isinstance(entries.value, list) else 0
+
     def place(self, loc: Loc, *, of_key: bool = False) -> Place:
         """Return where a value (or its key) begins; where it is missing, the place of the nearest value around it."""
         if of_key and (parent := self.find(loc[:-1])) and (place := parent.keys.get(str(loc[-1]))):

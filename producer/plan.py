@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
 
-from core.errors import ImpossibleWorkError, Problem
+from core.errors import ImpossibleWorkError
 from producer.campaigns import CampaignSource
-from producer.documents import Loc
-from producer.problems import field_of
+from producer.problems import problem_at
 from schemas import rates as known
 from schemas.buckets import ANY_SHAPE, Bucket
 from schemas.campaigns import (
@@ -267,7 +266,9 @@ def _over_budget(source: CampaignSource, total: int) -> str | None:
         return None
     way_out = "raise the budget, or ask for fewer variants"
     return str(
-        _problem(source, ("budget", "jobs"), f"the campaign makes {total} jobs and may make {allowed}; {way_out}")
+        problem_at(
+            source.document, ("budget", "jobs"), f"the campaign makes {total} jobs and may make {allowed}; {way_out}"
+        )
     )
 
 
@@ -276,7 +277,9 @@ def _check_locales(source: CampaignSource, models: Models, rates: Rates) -> None
         return
     model = models[Kind.COPY]
     problems = [
-        _problem(source, ("locales", i), f"the model '{model}' does not write '{locale}'; name another copy model")
+        problem_at(
+            source.document, ("locales", i), f"the model '{model}' does not write '{locale}'; name another copy model"
+        )
         for i, locale in enumerate(source.campaign.locales)
         if not rates.writes(model, locale)
     ]
@@ -287,8 +290,4 @@ def _check_locales(source: CampaignSource, models: Models, rates: Rates) -> None
 def _check_size(source: CampaignSource, total: int) -> None:
     if total > MAX_JOBS:
         message = f"the campaign makes {total} jobs; a campaign has at most {MAX_JOBS}: split its products"
-        raise ImpossibleWorkError(str(_problem(source, ("deliverables",), message)))
-
-
-def _problem(source: CampaignSource, loc: Loc, message: str) -> Problem:
-    return Problem(source.document.file, *source.document.place(loc), field_of(loc), message)
+        raise ImpossibleWorkError(str(problem_at(source.document, ("deliverables",), message)))

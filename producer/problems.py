@@ -64,6 +64,11 @@ def explain(error: ValidationError, document: Document, keys_at: Callable[[Loc],
     return [Problem(document.file, *place, name, message) for place, name, message in sorted(dict.fromkeys(found))]
 
 
+def problem_at(document: Document, loc: Loc, message: str) -> Problem:
+    """Return what is wrong with a value, where it stands."""
+    return Problem(document.file, *document.place(loc), field_of(loc), message)
+
+
 def suggestion(wrong: str, known: Iterable[str]) -> str:
     """Return the known name that was probably meant, as a question, or the list of all."""
     names = list(known)

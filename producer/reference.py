@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from core.settings import Settings
 from schemas.campaigns import Campaign
 from schemas.channels import ChannelSpec, Severity, channels
+from schemas.layouts import layouts
 from schemas.pictures import PictureChannel, picture_channels
 
 _FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -44,6 +45,8 @@ def _schema() -> str:
         ("CreativeDeliverable", picture_channels()),
     ):
         schema["$defs"][name]["properties"]["channel"]["enum"] = list(known)
+    name_or_nothing = schema["$defs"]["CreativeDeliverable"]["properties"]["layout"]["anyOf"]
+    name_or_nothing[0]["enum"] = list(layouts())
     return json.dumps(schema, indent=2) + "\n"
 
 

@@ -11,9 +11,10 @@ def test_a_reference_page_says_what_the_code_says(name: str):
     assert (Path("docs/reference") / name).read_text() == reference.pages()[name]
 
 
-def test_the_schema_names_every_channel():
+def test_the_schema_names_every_channel_and_layout():
     schema = json.loads(reference.pages()["campaign.schema.json"])
 
+    assert "spotlight" in schema["$defs"]["CreativeDeliverable"]["properties"]["layout"]["anyOf"][0]["enum"]
     assert "email.subject" in schema["$defs"]["CopyDeliverable"]["properties"]["channel"]["enum"]
 
 

@@ -6,35 +6,29 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from core.errors import CompositionError
-from schemas.pictures import PictureChannel
-from workers.models.creative.layout import (
+from schemas.layouts import (
     Align,
     Box,
     Frame,
     Layout,
-    Shape,
     Sizes,
     layout_table,
     safe_area,
     shape_of,
 )
+from schemas.pictures import PictureChannel
+from schemas.rooms import SMALLEST_TEXT, TINY, button_side, scale_of, text_size
 from workers.models.creative.typeset import Limits, Setting, Weight, fit
 
-# Pixels of the delivered file: smaller type is not read on a screen.
+# Pixels of the delivered file, and a part of its shorter side: large pictures are shown smaller than they are.
 SMALLEST_HEADLINE = 11
-SMALLEST_TEXT = 9
-# Large pictures are shown smaller than they are: a square of 1080 pixels is some 360 points wide on a telephone.
 SMALLEST_PART = 0.03
-ORDINARY_TEXT = 11
 # A headline that is hardly larger than the brand is no headline.
 HIERARCHY = 1.25
 # A wide logo has the name in it.
 WIDE_LOGO = 1.6
 LOGO_HEIGHT = 1.9  # of the size of the brand's name
 BUTTON_HEIGHT = 2.3  # of the size of its text
-BUTTON_SIDE = 1.15
-TINY_BUTTON_SIDE = 0.95
-TINY = {Shape.LEADERBOARD, Shape.BANNER}
 
 
 @dataclass(frozen=True)
@@ -84,12 +78,6 @@ class Arrangement:
     headline: Words
     brand: BrandRow | None
     action: Button | None
-
-
-def scale_of(channel: PictureChannel) -> int:
-    """Return how many times larger than delivered a channel is drawn: small ones, so that small type is clean."""
-    shorter = min(channel.width, channel.height)
-    return 4 if shorter < 100 else 3 if shorter < 400 else 1
 
 
 def arrange(layout: Layout, channel: PictureChannel, texts: Texts) -> Arrangement:
@@ -181,7 +169,7 @@ class _Arranger:
         return 1.4 * self._text_size(self.sizes.action)
 
     def _text_size(self, part: float) -> float:
-        return max(part * self.shorter, ORDINARY_TEXT * self.scale)
+        return text_size(part, self.channel) * self.scale
 
     def _headline(self, width: float, height: float, row: BrandRow | None) -> Setting:
         smallest = max(SMALLEST_HEADLINE * self.scale, round(SMALLEST_PART * self.shorter))
@@ -215,7 +203,7 @@ class _Arranger:
 
     def _button(self, room: Box) -> Button:
         """Return the button in its room: at the top of a stack's rest, else at the foot or in the middle of a strip."""
-        side = (TINY_BUTTON_SIDE if self.is_tiny else BUTTON_SIDE) * self._text_size(self.sizes.action)
+        side = button_side(self.channel) * self.scale
         text = self._one_line(
             "call to action", self.texts.action, Weight.SEMIBOLD, room.width - 2 * side, self.sizes.action
         )

@@ -10,12 +10,12 @@ from functools import reduce
 from PIL import Image
 
 from core.errors import CompositionError
+from schemas.layouts import Box, Layout, layouts
 from schemas.pictures import PictureChannel
 from workers.models.creative import paint
 from workers.models.creative.arrange import Arrangement, Texts, arrange
 from workers.models.creative.background import background
 from workers.models.creative.colour import Rgb, Surface, companions, ground, palette, polar, shade, surface
-from workers.models.creative.layout import Box, Layout, layout_named
 from workers.models.creative.typeset import cleaned
 
 DISC_FILL = 0.84  # of the disc's width is for the subject
@@ -45,6 +45,13 @@ class Scheme:
     words: Surface
     mixed: tuple[Rgb, ...]
     shadow: Rgb
+
+
+def layout_named(name: str) -> Layout:
+    """Return a layout; raises CompositionError for one that is not there."""
+    if name not in layouts():
+        raise CompositionError(f"there is no layout '{name}': choose one of {', '.join(layouts())}")
+    return layouts()[name]
 
 
 def compose(order: Composition) -> Image.Image:

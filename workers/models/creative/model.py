@@ -9,11 +9,11 @@ from pydantic import JsonValue
 
 from core.errors import CompositionError
 from schemas.jobs import Job
+from schemas.layouts import DATA, layouts
 from schemas.pictures import picture_channels
-from workers.models.creative.compose import Composition, compose
+from workers.models.creative.compose import Composition, compose, layout_named
 from workers.models.creative.encode import encode
-from workers.models.creative.layout import DATA, layout_named, layouts
-from workers.models.creative.typeset import Weight
+from workers.models.creative.typeset import FONTS, Weight
 from workers.models.protocol import NO_PARTS, Parts, Sample
 from workers.pictures.provenance import MARK_BYTES
 
@@ -28,9 +28,9 @@ class CreativeModel:
     device = "cpu"
 
     def __init__(self) -> None:
-        digest = hashlib.sha256()
-        for name in ("layouts.yaml", *(f"fonts/{weight}" for weight in Weight)):
-            digest.update(DATA.joinpath(name).read_bytes())
+        digest = hashlib.sha256(DATA.read_bytes())
+        for weight in Weight:
+            digest.update(FONTS.joinpath(weight).read_bytes())
         self.version = f"layouts-{digest.hexdigest()[:8]}"
 
     def generate(self, jobs: Sequence[Job], attempt: int, parts: Parts = NO_PARTS) -> list[list[Sample]]:

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
+from schemas.layouts import Box
 from workers.models.creative.arrange import Button, Words
 from workers.models.creative.colour import LEAST_CONTRAST, Floats, Rgb, Surface, contrast, contrasts
-from workers.models.creative.layout import Box
 from workers.models.creative.typeset import font
 
 # Edges are drawn larger and reduced, so that they are smooth.

@@ -1,16 +1,17 @@
 """Setting type: which characters the font has, the largest size that fits a box, and lines of even width."""
 
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
+from importlib.resources import files
 from io import BytesIO
 
 from PIL import ImageFont
 
 from core.errors import CompositionError
-from workers.models.creative.layout import DATA
+from schemas import typeface
 
+FONTS = files("workers.models.creative").joinpath("fonts")
 # Widths grow with the size: they are measured once at this one.
 MEASURED_AT = 200
 CAPITALS = 0.7  # height of a capital in Poppins, in parts of the size
@@ -22,8 +23,6 @@ WORTH_A_LINE = 1.06
 SHORT_LINE = 0.55
 SHORT_LINE_COSTS = 0.78
 
-JOINERS = {"\u200c", "\u200d"}
-INVISIBLE = {"Cc", "Cf"}
 # Words in lines: the widest line, the squares of all widths, and the word with which each line ends.
 Way = tuple[float, float, tuple[int, ...]]
 
@@ -67,7 +66,7 @@ class Limits:
 
 @cache
 def _content(weight: Weight) -> bytes:
-    return DATA.joinpath("fonts", weight).read_bytes()
+    return FONTS.joinpath(weight).read_bytes()
 
 
 @lru_cache(maxsize=64)
@@ -76,29 +75,11 @@ def font(weight: Weight, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(BytesIO(_content(weight)), size, layout_engine=ImageFont.Layout.RAQM)
 
 
-@cache
-def has_glyph(character: str) -> bool:
-    """Return whether the fonts can show a character."""
-    face = font(Weight.BOLD, 24)
-    # What a font lacks, it shows as the glyph of U+FFFF, which no font has.
-    shown, missing = face.getmask(character), face.getmask("\uffff")
-    return shown.size != missing.size or bytes(shown) != bytes(missing)
-
-
 def cleaned(text: str, role: str) -> str:
     """Return the text on one line; raises CompositionError for a character that the fonts lack."""
-    line = " ".join(unicodedata.normalize("NFC", text).split())
-    # Marks that are not seen, such as those that turn the direction of writing, but for the joiners of Devanagari.
-    line = "".join(one for one in line if one in JOINERS or unicodedata.category(one) not in INVISIBLE)
-    for character in line:
-        # Accents that no letter took up, and letters written from right to left, are among those they lack.
-        if not has_glyph(character):
-            name = unicodedata.name(character, "a character without a name")
-            raise CompositionError(
-                f"the {role} has {character!r} ({name}, U+{ord(character):04X}), which the shipped font Poppins cannot"
-                " show: write it in Latin or Devanagari letters, without emoji"
-            )
-    return line
+    if lacking := typeface.lacking(text):
+        raise CompositionError(f"the {role} {lacking}")
+    return typeface.on_one_line(text)
 
 
 def fit(text: str, weight: Weight, limits: Limits) -> Setting | None:

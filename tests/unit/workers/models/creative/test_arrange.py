@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from core.errors import CompositionError
+from schemas.layouts import layouts
 from schemas.pictures import picture_channels
 from workers.models.creative.arrange import Arrangement, Texts, arrange
-from workers.models.creative.layout import layouts
 
 TEXTS = Texts("Slow mornings, freshly roasted", "Order now", "Northbeam Coffee", None)
 

@@ -8,12 +8,13 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw
 
 from core.errors import CompositionError
+from schemas.layouts import layouts, safe_area
 from schemas.pictures import picture_channels
+from schemas.rooms import scale_of
 from workers.models.creative import paint
-from workers.models.creative.arrange import Texts, Words, arrange, scale_of
+from workers.models.creative.arrange import Texts, Words, arrange
 from workers.models.creative.colour import contrasts
 from workers.models.creative.compose import Composition, compose
-from workers.models.creative.layout import layouts, safe_area
 
 Orders = Callable[..., Composition]
 PLACES = [(channel, layout) for layout in layouts() for channel in picture_channels()]

@@ -8,7 +8,7 @@ from PIL import Image
 from core.errors import CompositionError
 from schemas.campaigns import Audience, Brand, Kind, Product
 from schemas.jobs import Brief, CreativeOrder, Job
-from workers.models.creative.layout import layouts
+from schemas.layouts import layouts
 from workers.models.creative.model import CreativeModel, opened
 
 HEADLINE = b"Slow mornings, freshly roasted"

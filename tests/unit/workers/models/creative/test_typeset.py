@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from core.errors import CompositionError
-from workers.models.creative.typeset import Limits, Weight, breaks, cleaned, fit, font, has_glyph
+from workers.models.creative.typeset import Limits, Weight, breaks, cleaned, fit, font
 
 ROOM = Limits(width=600, height=300, smallest=20, largest=120, lines=3)
 
@@ -81,7 +81,3 @@ def test_a_character_that_the_font_lacks_is_named_with_the_way_out(text: str, na
 
 def test_spaces_are_evened_and_marks_that_turn_the_writing_are_dropped():
     assert cleaned("  Slow\n\tmornings \u202efreshly\u200b ", "headline") == "Slow mornings freshly"
-
-
-def test_the_fonts_know_what_they_have():
-    assert [has_glyph(one) for one in "Aé€न日"] == [True, True, True, True, False]

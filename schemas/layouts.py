@@ -8,11 +8,10 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
-from core.errors import CompositionError
 from schemas.frozen import Frozen
 from schemas.pictures import PictureChannel
 
-DATA = files("workers.models.creative")
+DATA = files("schemas").joinpath("data/layouts.yaml")
 # A picture box may leave the safe area; pixels beyond the canvas are cut off.
 Part = Annotated[float, Field(ge=-0.5, le=1.5)]
 Parts = tuple[Part, Part, Part, Part]
@@ -163,20 +162,13 @@ class LayoutTable(Frozen):
 @cache
 def layout_table() -> LayoutTable:
     """Return the layouts and the sizes of type."""
-    text = DATA.joinpath("layouts.yaml").read_text(encoding="utf-8")
+    text = DATA.read_text(encoding="utf-8")
     return LayoutTable.model_validate(YAML(typ="safe", pure=True).load(text))
 
 
 def layouts() -> dict[str, Layout]:
     """Return every layout by its name, in the order of the file."""
     return layout_table().layouts
-
-
-def layout_named(name: str) -> Layout:
-    """Return a layout; raises CompositionError for one that is not there."""
-    if name not in layouts():
-        raise CompositionError(f"there is no layout '{name}': choose one of {', '.join(layouts())}")
-    return layouts()[name]
 
 
 def shape_of(channel: PictureChannel) -> Shape:

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from schemas.layouts import Layout, Shape, layouts, safe_area, shape_of
 from schemas.pictures import picture_channels
-from workers.models.creative.layout import Layout, Shape, layouts, safe_area, shape_of
 
 
 def test_each_channel_has_the_shape_that_its_name_says():

@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     image_slicing: Annotated[
         bool, Field(description="Compute attention and VAE of the image model in slices: slower, needs less memory.")
     ] = False
+    image_safety_checker: Annotated[
+        Literal["none", "nudenet"],
+        Field(description="What looks for nudity on pictures; `nudenet` is a package that you install (AGPL-3.0)."),
+    ] = "none"
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")] = "auto"
     dtype: Annotated[
         Literal["auto", "bfloat16", "float16", "float32"], Field(description="Number format of weights.")

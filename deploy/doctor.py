@@ -30,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "clock": servers.clock,
     "workers": workers.ping,
     "model: copy": workers.model,
+    "safety of pictures": workers.safety,
     "device": workers.device,
 }
 # What only the embedded stack installs; that it is missing is told by `modules`.

@@ -5,6 +5,7 @@ Importing it loads no model library; a worker that serves a kind does, beside it
 
 import importlib
 import logging
+import sys
 import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from celery import signals
 
 from core.broker import GENERATE, SWEEP, make_app, queue_of
-from core.errors import TransientError
+from core.errors import SettingsError, TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
 from core.settings import Settings
@@ -83,9 +84,24 @@ def _configure_logs(**_: Any) -> None:
 @signals.worker_init.connect
 def _warm_up(sender: Any, **_: Any) -> None:
     """Begin the imports of the first ticket now: they take longer than all else that this process starts with."""
-    if not sender.app.amqp.queues.consume_from.keys().isdisjoint(map(queue_of, Kind)):
+    queues = sender.app.amqp.queues.consume_from.keys()
+    if queue_of(Kind.IMAGE) in queues:
+        _open_safety_checker()
+    if not queues.isdisjoint(map(queue_of, Kind)):
         _warming.append(threading.Thread(target=_import_models, name="warm-up", daemon=True))
         _warming[-1].start()
+
+
+def _open_safety_checker() -> None:
+    """End the process when pictures cannot be checked as they should be: else every job would wait and none say why."""
+    if settings.image_safety_checker == "none":
+        return
+    from workers.checks.safety import safety_checker  # noqa: PLC0415 - loads NumPy and Pillow
+
+    try:
+        safety_checker(settings.image_safety_checker)
+    except SettingsError as error:
+        sys.exit(f"this worker does not start: {error}")
 
 
 def _import_models() -> None:

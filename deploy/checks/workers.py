@@ -111,6 +111,17 @@ def _sha256(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def safety(settings: Settings) -> Finding:
+    """Look whether the package that looks at pictures is here; nothing is imported by that."""
+    name = settings.image_safety_checker
+    if name == "none":
+        return ok("safety of pictures", "nobody looks for nudity: FACTORY_IMAGE_SAFETY_CHECKER is none")
+    if importlib.util.find_spec(name) is None:
+        mend = f"read its licence (AGPL-3.0), then `pip install {name}`, or set FACTORY_IMAGE_SAFETY_CHECKER=none"
+        return fail("safety of pictures", f"{name} is not installed: no worker of pictures starts", mend)
+    return ok("safety of pictures", f"{name} looks at every picture")
+
+
 def device(settings: Settings) -> Finding:
     """Ask torch, in a process of its own, which devices and number formats there are."""
     if importlib.util.find_spec("torch") is None:

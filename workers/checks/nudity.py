@@ -19,18 +19,20 @@ EXPOSED = frozenset(
 LEAST_SCORE = 0.4
 
 
-class NudityClassifier:
-    """Finds exposed parts of bodies. Raises SettingsError when the package is not installed."""
+class NudityChecker:
+    """Finds exposed parts of bodies. Raises SettingsError when the package is not there, or cannot be loaded."""
 
     def __init__(self) -> None:
         try:
-            detector = import_module("nudenet")
+            self._detector: Any = import_module("nudenet").NudeDetector()
         except ModuleNotFoundError as error:
             raise SettingsError(
-                "the check for nudity needs the package nudenet, whose licence is AGPL-3.0: "
-                "read it, then `pip install nudenet`, or do without the check"
+                f"FACTORY_IMAGE_SAFETY_CHECKER is nudenet, and the module {error.name} is not installed. The licence of"
+                " nudenet is AGPL-3.0: read it, then `pip install nudenet`, or set FACTORY_IMAGE_SAFETY_CHECKER=none"
             ) from error
-        self._detector: Any = detector.NudeDetector()
+        except Exception as error:
+            # A package that is there and broken raises whatever its own libraries raise.
+            raise SettingsError(f"FACTORY_IMAGE_SAFETY_CHECKER: nudenet cannot be loaded: {error}") from error
 
     def unsafe(self, image: Image.Image) -> str:
         """Return what is exposed; a subject with alpha is looked at on white."""

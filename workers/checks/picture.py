@@ -6,15 +6,18 @@ And its likeness, by which near-duplicates are found. Light is measured in 0..25
 import hashlib
 from collections.abc import Collection
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from schemas.assets import Check
+from workers.checks.safety import SafetyChecker
 
 Values = NDArray[np.floating[Any]]
+
+UNSAFE = "unsafe"
 
 # The size in which light is measured: the longer side, in pixels.
 SIDE = 512
@@ -35,24 +38,19 @@ LEAST_WAVE = 1e-3
 MOST_BITS = 6
 
 
-class UnsafeClassifier(Protocol):
-    """Looks for what no advertisement shows. Without one the check is not made, and is not listed as passed."""
+def check(image: Image.Image, width: int, height: int, safety: SafetyChecker | None = None) -> tuple[Check, ...]:
+    """Judge one finished picture by every rule; the detail of a failed check says what was found.
 
-    def unsafe(self, image: Image.Image) -> str:
-        """Return what makes the picture unsafe, in words; empty when nothing does."""
-        ...
-
-
-def check(image: Image.Image, width: int, height: int, classifier: UnsafeClassifier | None = None) -> tuple[Check, ...]:
-    """Judge one finished picture by every rule; the detail of a failed check says what was found."""
+    Without a safety checker nothing unsafe is looked for, and no such check is listed as passed.
+    """
     problems = {
         "size": wrong_size(image, width, height),
         "blank": blank(image),
         "blurred": blurred(image),
         "noise": noise(image),
     }
-    if classifier:
-        problems["unsafe"] = classifier.unsafe(image)
+    if safety:
+        problems[UNSAFE] = safety.unsafe(image)
     return tuple(Check(name=name, passed=not problem, detail=problem) for name, problem in problems.items())
 
 

@@ -14,6 +14,7 @@ from schemas.assets import Check
 from schemas.jobs import Job
 from schemas.pictures import picture_channels
 from workers.checks import picture as rules
+from workers.checks.safety import SafetyChecker
 from workers.finishing.protocol import Finished
 from workers.models.protocol import Sample
 from workers.pictures.provenance import Signer
@@ -42,6 +43,10 @@ class _Signing:
 class ImageFinisher(_Signing):
     """Finishes pictures of products: a subject on a transparent ground, or a photograph."""
 
+    def __init__(self, settings: Settings, safety: SafetyChecker | None = None) -> None:
+        super().__init__(settings)
+        self._safety = safety
+
     def finish(self, job: Job, sample: Sample, version: str) -> Finished:
         """Return the picture in the size of its channel, as PNG with its alpha or as JPEG."""
         if sample.refused:
@@ -57,7 +62,7 @@ class ImageFinisher(_Signing):
     def check(self, job: Job, finished: Finished) -> tuple[Check, ...]:
         """Judge the picture."""
         channel = picture_channels()[job.brief.channel]
-        found = rules.check(_opened(finished.data), channel.width, channel.height)
+        found = rules.check(_opened(finished.data), channel.width, channel.height, self._safety)
         return (*found, _file_size(finished, channel.max_bytes))
 
     def is_near_duplicate(self, finished: Finished, taken: Collection[Finished]) -> bool:
@@ -66,7 +71,7 @@ class ImageFinisher(_Signing):
 
 
 class CreativeFinisher(_Signing):
-    """Finishes advertisements, which are composed in their size already."""
+    """Finishes advertisements, which are composed in their size already, of a picture that was found safe before."""
 
     def finish(self, job: Job, sample: Sample, version: str) -> Finished:
         """Return the advertisement, marked."""

@@ -143,3 +143,14 @@ def test_a_card_that_is_wanted_but_not_there_is_found(settings: Settings, monkey
 
     assert finding.level == Level.FAIL
     assert finding.found == "torch 2.9 on CPU, 2 threads, float32 (no fast bfloat16)"
+
+
+def test_a_safety_checker_that_is_set_and_not_installed_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+
+    without = workers.safety(settings)
+    wanted = workers.safety(settings.model_copy(update={"image_safety_checker": "nudenet"}))
+
+    assert without.level == Level.OK
+    assert (wanted.level, wanted.found) == (Level.FAIL, "nudenet is not installed: no worker of pictures starts")
+    assert "`pip install nudenet`, or set FACTORY_IMAGE_SAFETY_CHECKER=none" in wanted.mend

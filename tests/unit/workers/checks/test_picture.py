@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from core.errors import SettingsError
-from workers.checks.nudity import NudityClassifier
+from workers.checks.nudity import NudityChecker
 from workers.checks.picture import check, is_near_duplicate, likeness
 from workers.pictures.sharpen import enlarge
 
@@ -104,7 +104,7 @@ def test_a_picture_of_one_light_has_no_likeness_to_speak_of():
     assert likeness(Image.new("RGB", (64, 64), "white")) == "0" * 16
 
 
-def test_unsafe_content_is_judged_only_where_there_is_a_classifier():
+def test_unsafe_content_is_judged_only_where_there_is_a_safety_checker():
     picture = enlarge(mug(), 512, 512)
 
     without = [result.name for result in check(picture, 512, 512)]
@@ -114,8 +114,8 @@ def test_unsafe_content_is_judged_only_where_there_is_a_classifier():
     assert (judged.name, judged.passed, judged.detail) == ("unsafe", False, "a mug")
 
 
-def test_the_classifier_that_is_not_installed_says_what_to_know_before_installing_it(monkeypatch: pytest.MonkeyPatch):
+def test_the_checker_that_is_not_installed_says_what_to_know_before_installing_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "nudenet", None)
 
     with pytest.raises(SettingsError, match="AGPL"):
-        NudityClassifier()
+        NudityChecker()

@@ -1,7 +1,8 @@
 """The bare model: full batches in a loop, no queue, no S3. A child process that answers orders with lines of JSON.
 
-Every order names a number of jobs and whether their results are checked and chosen as in a worker. Each batch is told
-with a line, so that the parent can upload as much beside it as a worker would; the last line says how long it all took.
+Every order names a kind, a number of jobs and whether their results are checked and chosen as in a worker. Each batch
+is told with a line, so that the parent can upload as much beside it as a worker would; the last line says how long it
+all took.
 """
 
 import itertools
@@ -9,17 +10,17 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-from benchmarks import work
+from benchmarks import picture_work
+from benchmarks.models import load
 from core.errors import FactoryError
 from core.ledger import Ledger
 from core.settings import Settings
+from schemas.campaigns import Kind
 from schemas.jobs import Job
 from workers.choose import Chooser
 from workers.finishing import finishers
-from workers.models import copy
-from workers.models.copy import CopyModel
+from workers.models.protocol import Model
 
 
 def main() -> None:
@@ -31,27 +32,25 @@ def main() -> None:
 
 
 def _serve(settings: Settings) -> None:
-    if settings.copy_model != work.STARTER and not Path(settings.copy_model).exists():
-        work.build_random_model(Path(settings.copy_model))
-    cache = settings.home.absolute() / "models"
-    model = copy.load(
-        settings.copy_model, settings.copy_adapter, settings.device, settings.dtype, cache, settings.threads
-    )
-    _say(version=model.version, device=model.device)
+    models = {Kind.COPY: load(Kind.COPY, settings)}
+    _say(version=models[Kind.COPY].version, device=models[Kind.COPY].device)
     # Empty and never written to: the checks ask it which texts exist already, as they do in a worker.
     ledger = Ledger(settings.model_copy(update={"ledger_url": f"sqlite:///{settings.home.absolute() / 'bare.db'}"}))
     for line in sys.stdin:
         order = json.loads(line)
-        planned = work.jobs(order["campaign"], order["jobs"], settings.copy_model, settings.copy_adapter)
+        kind = Kind(order["kind"])
+        if kind not in models:
+            models[kind] = load(kind, settings)
+        planned = picture_work.jobs(kind, order["campaign"], order["jobs"], settings)
         chooser = Chooser(ledger.assets, finishers(settings)) if order["checked"] else None
-        _run(model, list(planned), settings.batch_size, chooser)
+        _run(models[kind], list(planned), settings.batch_size, chooser)
 
 
-def _run(model: CopyModel, planned: Sequence[Job], batch_size: int, chooser: Chooser | None) -> None:
-    jobs, accepted, batches = iter(planned), 0, 0
+def _run(model: Model, planned: Sequence[Job], batch_size: int, chooser: Chooser | None) -> None:
+    jobs, accepted, batches, shared = iter(planned), 0, 0, picture_work.parts()
     started, cpu_started = time.perf_counter(), time.process_time()
     while batch := list(itertools.islice(jobs, batch_size)):
-        made = model.generate(batch, 1)
+        made = model.generate(batch, 1, {job.id: shared for job in batch if job.inputs})
         if chooser:
             chosen, _ = chooser.choose(list(zip(batch, made, strict=True)), model.version)
             accepted += len(chosen)

@@ -2,9 +2,10 @@
 
 from collections import Counter
 
-from benchmarks import work
+from benchmarks import picture_work, work
 from benchmarks.made import FactoryMade
 from benchmarks.processes import Worker
+from benchmarks.ready import make_ready
 from core.broker import make_app, queue_of
 from core.ledger import Ledger
 from core.settings import Settings
@@ -14,6 +15,8 @@ from schemas.campaigns import Kind
 from schemas.jobs import JobState
 
 COMMAND = ("workers.app", "-Q", queue_of(Kind.COPY), "--pool=threads", "-c", "3")
+PICTURES = f"{queue_of(Kind.IMAGE)},{queue_of(Kind.CREATIVE)}"
+PICTURE_COMMAND = ("workers.app", "-Q", PICTURES, "--pool=threads", "-c", "3")
 LONGEST_SECONDS = 600.0
 
 
@@ -31,18 +34,21 @@ class Factory:
         """Send a ticket for no work: the worker imports its libraries meanwhile."""
         ring_for(self._app, 1, 1)
 
-    def submit(self, campaign_id: str, count: int) -> None:
-        """Record a campaign and ring for it."""
-        planned = work.jobs(campaign_id, count, self._settings.copy_model, self._settings.copy_adapter)
-        self._ledger.campaigns.submit(campaign_id, work.campaign(campaign_id), planned)
+    def submit(self, campaign_id: str, count: int, kind: Kind = Kind.COPY) -> None:
+        """Record a campaign and ring for it; what advertisements are made of is there already."""
+        planned = picture_work.jobs(kind, campaign_id, count, self._settings)
+        ready = picture_work.part_jobs(campaign_id) if kind == Kind.CREATIVE else []
+        self._ledger.campaigns.submit(campaign_id, work.campaign(campaign_id), [*ready, *planned])
+        for job in ready:
+            make_ready(job, self._ledger, self._storage)
         ring_for(self._app, count, self._settings.batch_size)
 
-    def make(self, campaign_id: str, count: int) -> FactoryMade:
+    def make(self, campaign_id: str, count: int, kind: Kind = Kind.COPY) -> FactoryMade:
         """Run so many jobs; the time counts from the first claim to the last finish."""
         cpu_before = self._worker.cpu_seconds
-        self.submit(campaign_id, count)
+        self.submit(campaign_id, count, kind)
         self.wait_until_settled(campaign_id)
-        return self._read(campaign_id, self._worker.cpu_seconds - cpu_before)
+        return self._read(campaign_id, kind, self._worker.cpu_seconds - cpu_before)
 
     def wait_until_settled(self, campaign_id: str) -> None:
         """Wait until every job is at its end."""
@@ -58,8 +64,9 @@ class Factory:
         ]
         return [sum(some) // batches for some in sizes]
 
-    def _read(self, campaign_id: str, cpu_seconds: float) -> FactoryMade:
-        jobs = list(self._ledger.jobs.of_campaign(campaign_id))
+    def _read(self, campaign_id: str, kind: Kind, cpu_seconds: float) -> FactoryMade:
+        # Headline and picture of advertisements were there before.
+        jobs = [one for one in self._ledger.jobs.of_campaign(campaign_id) if one.job.kind == kind]
         # Jobs that were claimed together have the same moment of claim.
         batches = Counter(job.started_at for job in jobs)
         states = Counter(job.state for job in jobs)

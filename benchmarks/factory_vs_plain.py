@@ -17,6 +17,7 @@ from rich.console import Console
 from benchmarks import factory, machine, overhead, plain, report, work
 from benchmarks.factory import Factory
 from benchmarks.overhead import Overhead
+from benchmarks.picture_rounds import PictureRounds
 from benchmarks.plain import Plain
 from benchmarks.processes import answering, celery_worker
 from benchmarks.rounds import Rounds
@@ -25,8 +26,10 @@ from core.errors import FactoryError
 from core.settings import Settings
 
 ROUNDS = 3
-ROUND_JOBS, QUICK_ROUND_JOBS = 128, 32
-NOOP_JOBS, QUICK_NOOP_JOBS = 4800, 480
+ROUND_JOBS, QUICK_ROUND_JOBS = 96, 32
+PICTURE_ROUNDS = 2
+PICTURE_BATCHES, QUICK_PICTURE_BATCHES = 2, 1
+NOOP_JOBS, QUICK_NOOP_JOBS = 3200, 480
 LEDGER_JOBS, QUICK_LEDGER_JOBS = 100_000, 5000
 LEDGER_BATCHES, QUICK_LEDGER_BATCHES = 200, 50
 LATENCY_JOBS = 20
@@ -109,7 +112,8 @@ def _with_model(settings: Settings, model: str) -> Settings:
     else:
         folder = settings.home / "random-22m" if model == "random" else Path(model).resolve()
         named = {"copy_model": str(folder), "copy_adapter": None}
-    return settings.model_copy(update={**named, "threads": threads})
+    pictures = {"image_model": str(settings.home / "random-pictures"), "image_adapter": None}
+    return settings.model_copy(update={**named, **pictures, "threads": threads})
 
 
 def _compare(stack: ExitStack, settings: Settings, arguments: argparse.Namespace, tell: Any) -> dict[str, Any]:
@@ -124,6 +128,8 @@ def _compare(stack: ExitStack, settings: Settings, arguments: argparse.Namespace
     noop_worker = stack.enter_context(celery_worker(overhead.COMMAND, noop_settings, "noop"))
     ours = stack.enter_context(closing(Factory(settings, worker)))
     costs = stack.enter_context(closing(Overhead(noop_settings, noop_worker)))
+    painter = stack.enter_context(celery_worker(factory.PICTURE_COMMAND, settings, "pictures"))
+    painting = stack.enter_context(closing(Factory(settings, painter)))
     theirs = Plain(settings, plain_worker)
     rounds = Rounds(settings, bare, theirs, ours, tell)
     tell("loading the models")
@@ -132,6 +138,10 @@ def _compare(stack: ExitStack, settings: Settings, arguments: argparse.Namespace
     costs.warm()
     for number in range(1, 2 if arguments.quick else ROUNDS + 1):
         rounds.run(number, arguments.jobs or (QUICK_ROUND_JOBS if arguments.quick else ROUND_JOBS))
+    pictures = PictureRounds(settings, bare, theirs, painting, tell)
+    pictures.warm()
+    for number in range(1, 2 if arguments.quick else PICTURE_ROUNDS + 1):
+        pictures.run(number, QUICK_PICTURE_BATCHES if arguments.quick else PICTURE_BATCHES)
     tell("measuring jobs without a model")
     jobs = QUICK_NOOP_JOBS if arguments.quick else NOOP_JOBS
     parts = {name: costs.measure(name, jobs) for name in overhead.TASKS}
@@ -140,6 +150,7 @@ def _compare(stack: ExitStack, settings: Settings, arguments: argparse.Namespace
     return {
         "model": version,
         "rounds": rounds.figures(),
+        "pictures": pictures.figures(),
         "overhead": {"jobs": jobs, **parts, "plain_message": message, "latency": latency},
     }
 

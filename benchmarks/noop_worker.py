@@ -27,7 +27,7 @@ from workers.engine import Engine
 from workers.events import JobEvents
 from workers.finishing.copy import finished_line
 from workers.generate import Batch, Generator
-from workers.models.protocol import Model, Sample
+from workers.models.protocol import NO_PARTS, Model, Parts, Sample
 
 # Never served by: a ticket of one task must not be passed on to another.
 SLICE_SECONDS = 3600.0
@@ -49,7 +49,7 @@ class NoopModel:
         # In their order, neighbours would read alike.
         random.Random(0).shuffle(self._texts)
 
-    def generate(self, jobs: Sequence[Job], attempt: int) -> list[list[Sample]]:
+    def generate(self, jobs: Sequence[Job], attempt: int, _parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
         """Return the candidate of each job."""
         return [[Sample(self._texts[job.seed].encode(), "text/plain", 0.0, {"attempt": attempt})] for job in jobs]
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from celery import Celery
 
-from benchmarks import work
+from benchmarks import picture_work
 from benchmarks.made import Made
 from benchmarks.processes import Worker
 from core.settings import Settings
+from schemas.campaigns import Kind
 
 QUEUE = "plain"
 GENERATE = "plain.generate"
@@ -41,9 +42,9 @@ class Plain:
         self._worker = worker
         self._done_file = settings.home / DONE_FILE
 
-    def make(self, campaign_id: str, count: int) -> Made:
+    def make(self, campaign_id: str, count: int, kind: Kind = Kind.COPY) -> Made:
         """Run so many jobs; the time counts from the beginning of the first task to the end of the last."""
-        planned = work.jobs(campaign_id, count, self._settings.copy_model, self._settings.copy_adapter)
+        planned = picture_work.jobs(kind, campaign_id, count, self._settings)
         self._done_file.unlink(missing_ok=True)
         cpu_before = self._worker.cpu_seconds
         with self._app.producer_or_acquire() as producer:

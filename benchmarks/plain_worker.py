@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from benchmarks.plain import DONE_FILE, GENERATE, NOTHING, make_app
 from core.settings import Settings
 from core.storage import Storage
+from schemas.campaigns import Kind
 from schemas.jobs import Job
 
 if TYPE_CHECKING:
-    from workers.models.copy import CopyModel
+    from workers.models.protocol import Model
 
 settings = Settings.load()
 done_file = settings.home / DONE_FILE
@@ -24,13 +25,10 @@ app = make_app(settings)
 
 
 @cache
-def _model() -> "CopyModel":
-    from workers.models import copy  # noqa: PLC0415 - the first task pays for it
+def _model(kind: Kind) -> "Model":
+    from benchmarks.models import load  # noqa: PLC0415 - the first task pays for it
 
-    cache_folder = settings.home.absolute() / "models"
-    return copy.load(
-        settings.copy_model, settings.copy_adapter, settings.device, settings.dtype, cache_folder, settings.threads
-    )
+    return load(kind, settings)
 
 
 @cache
@@ -41,10 +39,10 @@ def _storage() -> Storage:
 @app.task(name=GENERATE)
 def generate(text: str) -> None:
     """Make one job and store its best candidate."""
-    model, storage, began_at = _model(), _storage(), time.time()
     job = Job.model_validate_json(text)
+    model, storage, began_at = _model(job.kind), _storage(), time.time()
     [samples] = model.generate([job], 1)
-    storage.put(f"plain/{job.id}.txt", samples[0].data, samples[0].content_type)
+    storage.put(f"plain/{job.id}", samples[0].data, samples[0].content_type)
     _note(job.id, began_at)
 
 

@@ -5,6 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import picture_report
+
 VARIANTS = {
     "bare": "bare model, full batches",
     "checked": "bare model with checks and choice",
@@ -34,6 +36,7 @@ def show(console: Console, figures: dict[str, Any]) -> None:
     console.print(f"{figures['model']}, {figures['threads']} CPU threads, batches of {figures['batch_size']}")
     _show_rates(console, figures["rounds"])
     _show_ratios(console, figures["rounds"])
+    picture_report.show(console, figures["pictures"])
     _show_costs(console, figures["overhead"])
     _show_ledgers(console, figures["ledgers"])
 

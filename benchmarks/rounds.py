@@ -10,6 +10,7 @@ from benchmarks.plain import Plain
 from benchmarks.processes import Answering
 from core.settings import Settings
 from core.storage import Storage
+from schemas.campaigns import Kind
 
 # One job at a time takes several times as long as full batches: a part of the jobs tells the rate.
 PLAIN_SHARE = 8
@@ -71,7 +72,7 @@ class Rounds:
     def _bare(
         self, campaign: str, jobs: int, *, checked: bool = False, beside: Callable[[int], None] | None = None
     ) -> Made:
-        self.bare.order(campaign=campaign, jobs=jobs, checked=checked)
+        self.bare.order(kind=Kind.COPY, campaign=campaign, jobs=jobs, checked=checked)
         while "batch" in (answer := self.bare.answer()):
             if beside:
                 beside(answer["batch"])

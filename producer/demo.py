@@ -1,6 +1,7 @@
 """The demo: the example campaign under a new seed each time, and the best lines of what came of it."""
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,8 +10,10 @@ from core.errors import StateError
 from core.ledger import Ledger
 from core.settings import Settings
 from producer.delivered import Delivery
+from schemas.campaigns import Kind
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "northbeam" / "campaign.yaml"
+LOGO = "logo.png"
 CAMPAIGNS_LOOKED_AT = 10_000
 
 
@@ -23,13 +26,15 @@ def write_campaign(settings: Settings, ledger: Ledger) -> Path:
     earlier = sum(status.name == name for status in ledger.campaigns.newest_first(CAMPAIGNS_LOOKED_AT))
     path = settings.home / "demo" / "campaign.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
+    # What a campaign names lies beside it.
+    shutil.copy(EXAMPLE.with_name(LOGO), path.with_name(LOGO))
     path.write_text(re.sub(r"^seed: .*$", f"seed: {seed + earlier}", text, flags=re.MULTILINE), encoding="utf-8")
     return path
 
 
 def best_lines(made: Iterable[Delivery], number: int) -> list[Delivery]:
     """Return the lines that the model thinks best of, spread over channels and products."""
-    left = sorted(made, key=score, reverse=True)
+    left = sorted((one for one in made if one.kind == Kind.COPY), key=score, reverse=True)
     best: list[Delivery] = []
     used: Counter[str] = Counter()
     while left and len(best) < number:

@@ -12,9 +12,11 @@ from core.errors import StateError
 from core.ledger import Ledger
 from core.storage import Storage
 from producer.delivered import deliveries
-from producer.exports import folders, google_ads_editor, meta_bulk, tables
+from producer.exports import contact_sheet, folders, google_ads_editor, meta_bulk, tables
+from producer.exports.contact_sheet import ContactSheet
 from producer.exports.formats import Format
 from producer.exports.written import Written
+from schemas.campaigns import Kind
 from schemas.channels import channels
 
 WITH_MANIFESTS = {Format.FILES, Format.JSONL, Format.ZIP}
@@ -34,8 +36,18 @@ class Exported:
 
     path: Path
     format: Format
-    assets: int
+    kinds: dict[Kind, int]
     notes: tuple[str, ...]
+
+    @property
+    def assets(self) -> int:
+        """Return how many assets were written, of all kinds."""
+        return sum(self.kinds.values())
+
+    @property
+    def contact_sheet(self) -> Path | None:
+        """Return the page that shows all of it, if there is one to be opened."""
+        return self.path / contact_sheet.FILE if self.format is Format.FILES else None
 
 
 def format_of(to: Path) -> Format:
@@ -62,7 +74,7 @@ def export(
                 raise StateError(f"nothing of campaign {campaign_id} belongs into {form}: it has {left_out}")
     except OSError as error:
         raise StateError(f"cannot write {error.filename or target}: {error.strerror}") from error
-    return Exported(target, form, written.assets, tuple(written.notes()))
+    return Exported(target, form, dict(written.kinds), tuple(written.notes()))
 
 
 def _write(ledger: Ledger, storage: Storage, campaign_id: str, draft: Path, form: Format) -> Written:
@@ -72,9 +84,9 @@ def _write(ledger: Ledger, storage: Storage, campaign_id: str, draft: Path, form
     )
     match form:
         case Format.FILES:
-            return folders.write_files(made, draft)
+            return folders.write_files(made, draft, ContactSheet(campaign_id, campaign))
         case Format.ZIP:
-            return folders.write_zip(made, draft)
+            return folders.write_zip(made, draft, ContactSheet(campaign_id, campaign))
         case Format.CSV:
             return tables.write_csv(made, draft)
         case Format.JSONL:
@@ -122,7 +134,7 @@ def _check_free(target: Path, *, force: bool, is_folder: bool) -> None:
         raise StateError(f"{target} is a {'folder' if target.is_dir() else 'file'}: name another target")
     if is_folder:
         held = {entry.name for entry in target.iterdir()}
-        if not held <= {folders.TABLE, folders.MANIFESTS, *folders.FOLDERS.values(), *channels()}:
+        if not held <= {*folders.FILES, *folders.FOLDERS.values(), *channels()}:
             raise StateError(f"{target} holds other things than an export: name a new folder")
         if not held:
             return

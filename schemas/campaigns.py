@@ -56,6 +56,8 @@ class Product(Frozen):
     price: Annotated[str, StringConstraints(max_length=60)] | None = None
     offer: Annotated[str, StringConstraints(max_length=200)] | None = None
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S{3,2000}$")] | None = None
+    # What is seen on its pictures, where that does not follow from name and description: 'a cup of coffee'.
+    subject: Annotated[str, StringConstraints(max_length=300)] | None = None
 
 
 class ProductFeed(Frozen):

@@ -7,7 +7,7 @@ import typer
 
 from producer.cli.doors import load_settings, open_storage, opened_ledger
 from producer.cli.options import AsJson, CampaignId
-from producer.cli.render import count, emit, note, say, show_table
+from producer.cli.render import count, emit, note, say, show_table, things
 from producer.exports.formats import Format
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ def export_command(
     force: Annotated[bool, typer.Option("--force", help="Replace a former export.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the lines of a campaign to a file or folder, every byte checked; it is there whole or not at all."""
+    """Write what a campaign made to a file or folder, every byte checked; it is there whole or not at all.
+
+    A folder and a ZIP have a page that shows everything: contact-sheet.html.
+    """
     from producer.export import export, format_of
 
     settings = load_settings()
@@ -37,9 +40,12 @@ def export_command(
         exported = export(ledger, open_storage(settings), found, to, form or format_of(to), force=force)
         status = ledger.campaigns.status(found)
     if as_json:
-        emit(campaign=found, open_jobs=status.open_jobs, failed=status.failed, **vars(exported))
+        counts = {"open_jobs": status.open_jobs, "failed": status.failed, "assets": exported.assets}
+        emit(campaign=found, **counts, **vars(exported), contact_sheet=exported.contact_sheet)
         return
-    say(f"{exported.path}: {count(exported.assets, 'line')} of {found} as {exported.format}")
+    say(f"{exported.path}: {things(exported.kinds)} of {found} as {exported.format}")
+    if exported.contact_sheet:
+        say(f"{exported.contact_sheet} shows them in a browser")
     for told in exported.notes:
         note(told)
     if status.open_jobs or status.failed:

@@ -78,6 +78,17 @@ def train_starter_command(
     run_child([sys.executable, "-m", "workers.models.miniature.train", *(context.args or ["all"])])
 
 
+@commands.command("sample-starter", context_settings=PASSES_ON)
+def sample_starter_command(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind that it makes: image.")],
+) -> None:
+    """Draw with a starter model, outside any campaign. Every further argument goes to the drawing, --help too."""
+    if kind != Kind.IMAGE:
+        raise typer.BadParameter(f"no starter of kind '{kind}' draws here; known: {Kind.IMAGE}", param_hint="KIND")
+    run_child([sys.executable, "-m", "workers.models.miniature.sample", *(context.args or ["--help"])])
+
+
 def _records(settings: "Settings") -> list[dict[str, Any]]:
     """Return what is known about each model: the settings, the table of rates, and the ledger."""
     from producer.submit import models_of

@@ -11,12 +11,14 @@ import typer
 from pydantic import BaseModel, SecretStr
 
 from core.errors import CampaignFileError
+from schemas.campaigns import Kind
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 # A file or a pipe has no width: nothing in it is cut or wrapped.
 WIDTH_OF_A_PIPE = 10_000
+NOUNS = {Kind.COPY: "line", Kind.IMAGE: "picture", Kind.CREATIVE: "advertisement"}
 
 
 def emit(**record: object) -> None:
@@ -106,6 +108,11 @@ def moment(at: float | None) -> str:
 def count(number: int, thing: str) -> str:
     """Return a number with its noun: '1 job', '2 jobs'."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def things(kinds: Mapping[Kind, int]) -> str:
+    """Return how many of each kind there are: '96 lines, 12 pictures, 36 advertisements'."""
+    return ", ".join(count(kinds[kind], noun) for kind, noun in NOUNS.items() if kinds.get(kind))
 
 
 def _plain(value: object) -> Any:

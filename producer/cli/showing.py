@@ -1,11 +1,11 @@
-"""What the demo shows: a campaign being made, the counts, the best lines, the proof, and where everything is."""
+"""What the demo shows: a campaign being made, the counts, the best lines, the proof, and the page that shows it all."""
 
 import time
 from typing import TYPE_CHECKING
 
 from core.errors import StateError
 from producer.cli.doors import celery_app, open_storage, opened_ledger
-from producer.cli.render import count, duration, note, say
+from producer.cli.render import count, duration, note, say, things
 from producer.cli.watch import follow, show_counts
 
 if TYPE_CHECKING:
@@ -44,12 +44,13 @@ def run_demo(settings: "Settings", began: float) -> None:
         exported = export(ledger, storage, submitted.id, folder, Format.FILES, force=True)
         verdict = verify(ledger, storage, submitted.id)
     say("")
-    say(f"made      {count(exported.assets, 'line')}, {duration(time.monotonic() - began)} after the start")
+    say(f"made      {things(exported.kinds)}, {duration(time.monotonic() - began)} after the start")
     if last.status.failed:
         note(f"{count(last.status.failed, 'job')} failed: `factory dead-letters {submitted.id}` says why")
     proof = "sound" if verdict.is_sound else "NOT SOUND"
     say(f"checked   {verdict.assets} assets in {verdict.objects} objects: {proof}")
-    say(f"lines     {exported.path}")
+    say(f"files     {exported.path}")
+    say(f"look at   {exported.contact_sheet}")
     if not verdict.is_sound:
         raise StateError(f"the ledger and S3 disagree: `factory verify {submitted.id}` says where")
 

@@ -1,4 +1,4 @@
-"""A folder or a ZIP with a file for each asset, a table of all of them, and their manifests."""
+"""A folder or a ZIP with a file for each asset, a page that shows them, a table of them, and their manifests."""
 
 import io
 import zipfile
@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from producer.delivered import Delivery
+from producer.exports import contact_sheet
+from producer.exports.contact_sheet import ContactSheet
 from producer.exports.tables import CsvFile, json_of
 from producer.exports.written import Written
 from schemas.campaigns import Kind
 
 TABLE = "index.csv"
 MANIFESTS = "manifests.jsonl"
+# What lies beside the folders of the assets.
+FILES = {contact_sheet.FILE, TABLE, MANIFESTS}
 # Lines lie in folders of their channels; what has files of its own lies in one of its kind first.
 FOLDERS = {Kind.IMAGE: "images", Kind.CREATIVE: "creatives"}
 # A ZIP of the same assets has the same bytes: it says nothing of the day on which it was packed.
@@ -26,7 +30,7 @@ def name_of(one: Delivery) -> str:
     return "/".join(part for part in (FOLDERS.get(one.kind), brief.channel, file) if part)
 
 
-def write_files(made: Iterable[Delivery], folder: Path) -> Written:
+def write_files(made: Iterable[Delivery], folder: Path, sheet: ContactSheet) -> Written:
     """Write a folder."""
     written = Written()
     with (
@@ -38,13 +42,15 @@ def write_files(made: Iterable[Delivery], folder: Path) -> Written:
             path = folder / name_of(one)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(one.data)
+            sheet.add(one, name_of(one))
             table.add(one)
             manifests.write(json_of(one) + "\n")
-            written.assets += 1
+            written.kinds[one.kind] += 1
+    (folder / contact_sheet.FILE).write_text(sheet.html(), encoding="utf-8")
     return written
 
 
-def write_zip(made: Iterable[Delivery], path: Path) -> Written:
+def write_zip(made: Iterable[Delivery], path: Path, sheet: ContactSheet) -> Written:
     """Write a ZIP with the same files as the folder."""
     written = Written()
     table_text, manifests = io.StringIO(newline=""), io.StringIO()
@@ -52,9 +58,11 @@ def write_zip(made: Iterable[Delivery], path: Path) -> Written:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for one in made:
             _add(archive, name_of(one), one.data)
+            sheet.add(one, name_of(one))
             table.add(one)
             manifests.write(json_of(one) + "\n")
-            written.assets += 1
+            written.kinds[one.kind] += 1
+        _add(archive, contact_sheet.FILE, sheet.html().encode())
         _add(archive, TABLE, table_text.getvalue().encode())
         _add(archive, MANIFESTS, manifests.getvalue().encode())
     return written

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from producer.delivered import Delivery
 from producer.exports.written import Row, Written
+from schemas.campaigns import Kind
 
 HEADLINE = "google_search.headline"
 DESCRIPTION = "google_search.description"
@@ -62,7 +63,7 @@ def _ads(group: list[Delivery], campaign: str, locales: Sequence[str], written: 
     headlines = [line.text for line in group if line.brief.channel == HEADLINE]
     descriptions = [line.text for line in group if line.brief.channel == DESCRIPTION]
     written.left_out.update(line.brief.channel for line in group if line.brief.channel not in (HEADLINE, DESCRIPTION))
-    written.assets += len(headlines) + len(descriptions)
+    written.kinds[Kind.COPY] += len(headlines) + len(descriptions)
     ads = max(ceil(len(headlines) / HEADLINES), ceil(len(descriptions) / DESCRIPTIONS))
     product = group[0].brief.product
     if ads:

@@ -11,6 +11,7 @@ from pathlib import Path
 from producer.delivered import Delivery
 from producer.exports.google_ads_editor import group_name, group_of
 from producer.exports.written import Row, Written
+from schemas.campaigns import Kind
 
 TITLE = "meta.headline"
 BODY = "meta.primary_text"
@@ -42,7 +43,7 @@ def _ads(group: list[Delivery], campaign: str, locales: Sequence[str], written: 
     titles = [line.text for line in group if line.brief.channel == TITLE]
     bodies = [line.text for line in group if line.brief.channel == BODY]
     written.left_out.update(line.brief.channel for line in group if line.brief.channel not in (TITLE, BODY))
-    written.assets += len(titles) + len(bodies)
+    written.kinds[Kind.COPY] += len(titles) + len(bodies)
     ads = max(len(titles), len(bodies))
     if ads:
         _count_lacks(titles, bodies, group[0].brief.product.url, written)

@@ -75,7 +75,7 @@ def write_csv(made: Iterable[Delivery], path: Path) -> Written:
         table = CsvFile(file, written)
         for one in made:
             table.add(one)
-            written.assets += 1
+            written.kinds[one.kind] += 1
     return written
 
 
@@ -85,7 +85,7 @@ def write_jsonl(made: Iterable[Delivery], path: Path) -> Written:
     with path.open("w", encoding="utf-8") as file:
         for one in made:
             file.write(json_of(one) + "\n")
-            written.assets += 1
+            written.kinds[one.kind] += 1
             written.rows += 1
     return written
 

@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from schemas.campaigns import Kind
+
 # A cell that begins so is a formula to a spreadsheet, and a text from a feed must never become one.
 FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -13,12 +15,17 @@ Row = list[str | int | float]
 class Written:
     """Counts of an export, added up while it is written."""
 
-    assets: int = 0
+    kinds: Counter[Kind] = field(default_factory=Counter)
     rows: int = 0
     escaped_cells: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     # Ad groups that a platform takes and then does not run, by what they lack.
     incomplete: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def assets(self) -> int:
+        """Return how many assets were written, of all kinds."""
+        return self.kinds.total()
 
     def cells(self, row: Row) -> list[str]:
         """Return a row as texts, each safe to open in a spreadsheet."""

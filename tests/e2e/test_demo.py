@@ -1,4 +1,4 @@
-"""The demo with a tiny model: from nothing to lines in a folder, and everything stopped again."""
+"""The demo with tiny models: from nothing to lines, pictures and advertisements on a page, and everything stopped."""
 
 import re
 import subprocess
@@ -7,33 +7,54 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.ledger import Ledger
 from core.settings import Settings
 from producer.campaigns import read
 from producer.demo import write_campaign
 
+from support.lines import build_line_model
+from support.tiny_pipelines import write_pipeline
+
 FACTORY = str(Path(sys.executable).with_name("factory"))
-SECONDS = 280
+SECONDS = 570
+# A few of them fit each product of the example, so that most headlines are written and their advertisements follow.
+LINES = (
+    *("Dark Roast Whole Beans", "Whole Beans From Brazil", "Dark Roast, Cocoa and Smoke", "Ember Espresso, Dark Roast"),
+    *("Light Roast From Ethiopia", "Light Roast, Peach and Tea", "Harbour Filter, Light Roast"),
+    *("Medium Roast From Colombia", "Slow Tide Decaf, Medium Roast", "Decaffeinated With Water"),
+    *("Coarse Ground Coffee", "Twelve Bags for Cold Brew", "Bags of Coarse Ground Coffee"),
+    *("Hand Grinder, Steel Burrs", "Hand Grinder With Steel Burrs", "Steel Burrs and Forty Steps"),
+    *("Steel Mug With Double Walls", "A Steel Mug With Double Walls", "Mooring Travel Mug, Double Walls"),
+)
 
 
 @pytest.fixture
-def demo_settings(tmp_path: Path, line_model: Path) -> Settings:
-    """Settings of a stack of its own, with the tiny model."""
-    return Settings(home=tmp_path / "home", copy_model=str(line_model), copy_adapter="", threads=1)
+def demo_settings(tmp_path: Path) -> Settings:
+    """Settings of a stack of its own, with tiny models."""
+    return Settings(
+        home=tmp_path / "home",
+        copy_model=str(build_line_model(tmp_path / "lines", LINES)),
+        copy_adapter="",
+        image_model=str(write_pipeline("bold", tmp_path)),
+        image_steps=2,
+        threads=1,
+    )
 
 
 @pytest.fixture
 def environment(demo_settings: Settings) -> Iterator[dict[str, str]]:
     """The environment of the demo; whatever it left running is stopped at the end."""
-    given = {"FACTORY_HOME", "FACTORY_COPY_MODEL", "FACTORY_COPY_ADAPTER", "FACTORY_THREADS"}
+    given = {f"FACTORY_{name.upper()}" for name in demo_settings.model_fields_set}
     values = demo_settings.environment()
     chosen = {key: value for key, value in values.items() if key in given or not key.startswith("FACTORY_")}
     yield chosen | {"OMP_NUM_THREADS": "1"}
     subprocess.run([FACTORY, "down"], env=chosen, capture_output=True, timeout=SECONDS, check=True)
 
 
-def test_the_demo_makes_lines_shows_them_and_stops_what_it_started(
+@pytest.mark.timeout(2 * SECONDS)
+def test_the_demo_makes_a_campaign_shows_it_and_stops_what_it_started(
     environment: dict[str, str], demo_settings: Settings, tmp_path: Path
 ):
     shown = subprocess.run(
@@ -41,14 +62,28 @@ def test_the_demo_makes_lines_shows_them_and_stops_what_it_started(
     )
 
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    made = re.search(r"^made +(\d+) lines?, ", shown.stdout, flags=re.MULTILINE)
-    folder = re.search(r"^lines +(.+)$", shown.stdout, flags=re.MULTILINE)
-    assert made
+    made = re.search(r"^made +(\d+) lines?, (\d+) pictures?, (\d+) advertisements?, ", shown.stdout, flags=re.MULTILINE)
+    folder = re.search(r"^files +(.+)$", shown.stdout, flags=re.MULTILINE)
+    page = re.search(r"^look at +(.+)$", shown.stdout, flags=re.MULTILINE)
+    assert made, shown.stdout
     assert folder
-    assert len(list(Path(folder[1]).glob("*/*.txt"))) == int(made[1]) > 0
+    assert page
+    files = {"*/*.txt": int(made[1]), "images/*/*.png": int(made[2]), "creatives/*/*.jpg": int(made[3])}
+    assert {pattern: len(list(Path(folder[1]).glob(pattern))) for pattern in files} == files
+    assert min(files.values()) > 0
+    assert pictures_of(Path(page[1])) == files["images/*/*.png"] + files["creatives/*/*.jpg"]
     assert re.search(r"^checked .* sound$", shown.stdout, flags=re.MULTILINE)
     assert "is down" in shown.stdout
     assert (demo_settings.home / "demo" / "campaign.yaml").is_file()
+
+
+def pictures_of(page: Path) -> int:
+    """Return how many pictures a page shows; each is there, can be opened, and has the size that the page says."""
+    shown = re.findall(r'<img src="([^"]+)"[^>]* width="(\d+)" height="(\d+)"', page.read_text(encoding="utf-8"))
+    for source, width, height in shown:
+        with Image.open(page.parent / source) as picture:
+            assert picture.size == (int(width), int(height))
+    return len(shown)
 
 
 def test_each_demo_asks_for_new_lines(tmp_path: Path):

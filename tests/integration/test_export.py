@@ -68,6 +68,8 @@ def test_jsonl_has_the_manifest_and_the_place_of_each_line(made: str, ledger: Le
 def test_a_folder_has_a_text_file_for_each_line(made: str, ledger: Ledger, storage: Storage, tmp_path: Path):
     exported = export(ledger, storage, made, tmp_path / "out", Format.FILES)
 
+    assert exported.contact_sheet == exported.path / "contact-sheet.html"
+    assert "Harbour Filter für commuters: meta.headline 1" in exported.contact_sheet.read_text()
     file = exported.path / "meta.headline" / "NB-2--commuters--en--1.txt"
     assert file.read_text() == "Harbour Filter für commuters: meta.headline 1\n"
     assert len(list(exported.path.glob("*/*.txt"))) == len(rows_of(exported.path / "index.csv")) == JOBS

@@ -1,6 +1,6 @@
 """Work for a tiny real model: a Llama with random weights that knows a few lines, and campaigns that it can serve."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -31,10 +31,10 @@ LINES = tuple(
 )
 
 
-def build_line_model(folder: Path) -> Path:
-    """Write the model. Each of its tokens is one of `LINES` or a line's end, so half of what it writes is one line."""
-    ends = ["\n" * count for count in range(1, len(LINES) + 1)]
-    vocabulary = {token: number for number, token in enumerate(["<unk>", "<s>", "</s>", *ends, *LINES])}
+def build_line_model(folder: Path, lines: Sequence[str] = LINES) -> Path:
+    """Write the model. Each of its tokens is a line or a line's end, so half of what it writes is one line."""
+    ends = ["\n" * count for count in range(1, len(lines) + 1)]
+    vocabulary = {token: number for number, token in enumerate(["<unk>", "<s>", "</s>", *ends, *lines])}
     words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(

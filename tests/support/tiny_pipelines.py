@@ -1,6 +1,7 @@
 """Pipelines of diffusers with random weights: the architectures of the real ones, a few thousand times smaller.
 
-A picture has 2 x 2 pixels a cell of its latents; the networks were 'made' for squares of 32 pixels.
+A picture has 2 x 2 pixels a cell of its latents (4 x 4 of `bold`); the networks were 'made' for squares of 32 pixels
+(64 of `bold`).
 """
 
 import json
@@ -119,13 +120,13 @@ def _t5(width: int = WIDTH) -> T5EncoderModel:
     ).eval()
 
 
-def _vae(channels: int = 3, **more: Any) -> AutoencoderKL:
+def _vae(channels: int = 3, blocks: int = 2, **more: Any) -> AutoencoderKL:
     return AutoencoderKL(
         in_channels=channels,
         out_channels=channels,
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(8, 16),
+        down_block_types=("DownEncoderBlock2D",) * blocks,
+        up_block_types=("UpDecoderBlock2D",) * blocks,
+        block_out_channels=(*(8,) * (blocks - 1), 16),
         latent_channels=4,
         norm_num_groups=4,
         sample_size=SIDE,
@@ -153,10 +154,10 @@ def _unet(context: int = WIDTH, **more: Any) -> UNet2DConditionModel:
     )
 
 
-def _sd(folder: Path, channels: int = 3, checker: Any = None) -> StableDiffusionPipeline:
+def _sd(folder: Path, channels: int = 3, checker: Any = None, blocks: int = 2) -> StableDiffusionPipeline:
     tokenizer = _clip_tokenizer(folder)
     return StableDiffusionPipeline(
-        vae=_vae(channels),
+        vae=_vae(channels, blocks),
         text_encoder=_clip(tokenizer),
         tokenizer=tokenizer,
         unet=_unet(),
@@ -170,6 +171,15 @@ def _sd(folder: Path, channels: int = 3, checker: Any = None) -> StableDiffusion
 def _subject(folder: Path) -> StableDiffusionPipeline:
     """Return a pipeline that paints with alpha."""
     return _sd(folder, channels=4)
+
+
+def _bold(folder: Path) -> StableDiffusionPipeline:
+    """Return a pipeline that paints with alpha, so coarsely and so strongly that every check takes it for a picture."""
+    pipe = _sd(folder, channels=4, blocks=3)
+    # What an untrained network paints is a grey haze else.
+    for values in pipe.vae.decoder.conv_out.parameters():
+        values.data *= 30
+    return pipe
 
 
 def _censored(folder: Path) -> StableDiffusionPipeline:
@@ -277,6 +287,7 @@ def _pixart(_folder: Path) -> PixArtSigmaPipeline:
 BUILDERS: dict[str, Callable[[Path], Any]] = {
     "sd": _sd,
     "subject": _subject,
+    "bold": _bold,
     "censored": _censored,
     "sdxl": _sdxl,
     "sd3": _sd3,

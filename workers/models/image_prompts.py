@@ -65,7 +65,9 @@ def negative_of(brief: Brief) -> str:
 
 
 def subject_of(product: Product) -> str:
-    """Return the name of a product and the things that its description names, in their order."""
+    """Return what a product says is seen, or else its name and the things of its description, in their order."""
+    if said := _plain(product.subject or ""):
+        return said
     named = set(product.name.lower().split())
     phrases: list[str] = []
     for phrase in _things(product.description):

@@ -71,8 +71,8 @@ def test_order_of_columns_marks_line_ends_and_blank_lines_do_not_matter(tmp_path
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", ["1:1: is empty; its first line names the columns: sku,name,description,price,offer,url"]),
-        (b"\n\n", ["1:1: is empty; its first line names the columns: sku,name,description,price,offer,url"]),
+        (b"", ["1:1: is empty; its first line names the columns: sku,name,description,price,offer,url,subject"]),
+        (b"\n\n", ["1:1: is empty; its first line names the columns: sku,name,description,price,offer,url,subject"]),
         (b"sku,name\n", ["1:1: has no products"]),
         (b"sku;name\n1;a\n", ["1:1: columns are separated by ';'; this feed needs commas"]),
         (b"sku\tname\n1\ta\n", ["1:1: columns are separated by tabs; this feed needs commas"]),

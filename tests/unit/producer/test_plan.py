@@ -43,7 +43,7 @@ def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
     [
         (
             "northbeam",
-            108,
+            156,
             {
                 "google_search.headline": 24,
                 "google_search.description": 24,
@@ -51,8 +51,17 @@ def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
                 "meta.primary_text": 24,
                 "email.subject": 12,
                 "push.notification": 12,
+                "instagram.square (image)": 12,
+                "meta.feed (creative)": 12,
+                "instagram.story (creative)": 12,
+                "iab.medium_rectangle (creative)": 12,
             },
-            {"copy/starter/short": 3, "copy/starter/medium": 4},
+            {
+                "copy/starter/short": 3,
+                "copy/starter/medium": 4,
+                "image/starter/1080x1080": 1,
+                "creative/layouts/any": 3,
+            },
         ),
         (
             "feed",
@@ -69,7 +78,8 @@ def test_the_examples_plan_to_the_numbers_they_name(
 
     planned = plan.plan(read, models("starter"), rates(), batch_size=16)
 
-    assert f"= {jobs} lines of copy" in read.path.read_text()
+    lines = sum(count for channel, count in by_channel.items() if "(" not in channel)
+    assert f"= {lines} lines of copy" in read.path.read_text()
     assert planned.jobs == len(list(plan.jobs(read, models("starter")))) == jobs
     assert planned.jobs_by_channel == by_channel
     assert planned.batches_by_bucket == batches

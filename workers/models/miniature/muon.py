@@ -35,7 +35,7 @@ def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
         factor = step @ factor
         # All of these are polynomials of one symmetric matrix, so their order does not matter.
         products = step @ products @ step
-    result = (factor @ wide).float()
+    result: torch.Tensor = (factor @ wide).float()
     return result.T if is_tall else result
 
 

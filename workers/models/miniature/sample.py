@@ -1,4 +1,4 @@
-"""Draw with the miniature: `python -m workers.models.miniature.sample {text,between,gan,sheet} ... --out one.png`."""
+"""Draw with the miniature: `factory models sample-starter image {text,between,gan,sheet} ... --out one.png`."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,15 +8,12 @@ from pathlib import Path
 
 import torch
 
-from core.errors import UnknownIdError
+from core.errors import FactoryError, UnknownIdError
 from workers.models.miniature.flow import GUIDANCE, STEPS, paint, seeded_noise
 from workers.models.miniature.grids import sheet
 from workers.models.miniature.library import Match
 from workers.models.miniature.vae import decode
 from workers.models.miniature.weights import SHIPPED, Networks, networks
-
-# How much noise a picture starts from when it starts from the nearest concept: less is closer to that picture.
-STRENGTH = 0.7
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,9 @@ def ad_prompts() -> list[tuple[str, str]]:
 
 def main() -> None:
     """Read the command line and draw."""
-    parser = argparse.ArgumentParser(description="Draw with the starter image model.")
+    parser = argparse.ArgumentParser(
+        prog="factory models sample-starter image", description="Draw with the starter image model."
+    )
     parser.add_argument("what", choices=["text", "between", "gan", "sheet"])
     parser.add_argument("prompts", nargs="*", help="prompts; for `between` the names of two concepts")
     parser.add_argument("--weights", type=Path, default=SHIPPED)
@@ -112,6 +111,13 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "between" and len(given.prompts) != 2:
         parser.error("`between` wants the names of two concepts")
+    try:
+        _draw(given)
+    except FactoryError as error:
+        parser.exit(1, f"{error}\n")
+
+
+def _draw(given: argparse.Namespace) -> None:
     nets = networks(given.weights)
     if given.what == "gan":
         pixels, captions = from_gan(nets, range(given.seed, given.seed + given.count)), [""] * given.count

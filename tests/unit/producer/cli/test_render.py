@@ -3,7 +3,8 @@ import json
 import pytest
 
 from core.errors import CampaignFileError, Problem, StateError
-from producer.cli.render import complain, count, duration, moment, rate, show_table
+from producer.cli.render import complain, count, duration, moment, rate, show_table, things
+from schemas.campaigns import Kind
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,10 @@ def test_a_slow_rate_is_told_by_the_minute():
 
 def test_a_noun_follows_its_number():
     assert [count(0, "job"), count(1, "job"), count(2, "job")] == ["0 jobs", "1 job", "2 jobs"]
+
+
+def test_kinds_are_counted_by_their_nouns():
+    assert things({Kind.CREATIVE: 2, Kind.COPY: 1}) == "1 line, 2 advertisements"
 
 
 def test_times_are_utc_whatever_the_machine_thinks():

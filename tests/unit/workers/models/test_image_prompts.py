@@ -36,6 +36,12 @@ def test_a_subject_is_the_product_and_the_things_its_description_names(descripti
     assert subject_of(product) == f"Harbour Mug{things}"
 
 
+def test_a_subject_that_the_product_names_stands_for_its_name_and_description():
+    product = Product(sku="P-1", name="Harbour Mug", description="Red mug", subject="a steaming\nmug")
+
+    assert subject_of(product) == "a steaming mug"
+
+
 def test_a_prompt_holds_no_audience_voice_price_or_locale():
     assert prompt_of(brief(), "") == "Ember Espresso, Dark roast, cocoa, smoke"
     assert prompt_of(brief(locale="de"), "") == prompt_of(brief(), "")

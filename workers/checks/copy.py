@@ -55,6 +55,8 @@ _SMALL_WORDS = frozenset(
 _DUPLICATE_OVERLAP = 0.6
 # Where a line can end and still be whole: before a further sentence, phrase or clause.
 _JOINTS = re.compile(r"(?i)(?<=[.!])\s| - |\s(?=(?:and|with|without|for|from|in|on|at|by|under|over|that)\s)")
+# What stands behind a number and is no word.
+_UNIT = re.compile(r"\d ?([A-Za-z]{1,3})(?!\w)")
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "\u00a0": " "})  # noqa: RUF001
 
 
@@ -79,8 +81,8 @@ def repair(text: str, brief: Brief) -> str:
     if line:
         line = _first_upper(_with_names(line, brief))
     if spec.headline:
-        return _as_headline(line, brief)
-    return _fewer_sentences(line, brief, spec)
+        return _with_units(_as_headline(line, brief), brief)
+    return _with_units(_fewer_sentences(line, brief, spec), brief)
 
 
 def is_near_duplicate(text: str, taken: Collection[str]) -> bool:
@@ -115,6 +117,13 @@ def _with_names(line: str, brief: Brief) -> str:
         if name != name.lower():
             exact = name.replace("\\", r"\\")
             line = re.sub(rf"(?i)(?<!\w){re.escape(name)}(?!\w)", exact, line)
+    return line
+
+
+def _with_units(line: str, brief: Brief) -> str:
+    """Write short units behind numbers as the brief does: 250 g and 350 ml also in title case."""
+    for unit in set(_UNIT.findall(facts_of(brief).text)):
+        line = re.sub(rf"(?i)(\d ?){unit}(?!\w)", rf"\g<1>{unit}", line)
     return line
 
 

@@ -149,6 +149,7 @@ def test_other_languages_are_checked_for_form_and_numbers_only(brief_of: BriefOf
     [
         ("google_search.headline", '"dark roast with notes of cocoa."', "Dark Roast With Notes of Cocoa"),
         ("google_search.headline", "Ember espresso,  250 g", "Ember Espresso, 250 g"),
+        ("google_search.headline", "250 G bag of dark roast", "250 g Bag of Dark Roast"),
         ("push.notification", "Dark roast is $14.90 EUR a bag.", "Dark roast is 14.90 EUR a bag."),
         ("push.notification", "Try an ember espresso with cocoa.", "Try an Ember Espresso with cocoa."),
         ("email.subject", "Notes of cocoa before eight.", "Notes of cocoa before eight"),

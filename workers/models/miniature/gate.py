@@ -21,7 +21,7 @@ from workers.models.miniature.weights import SHIPPED, Networks, networks
 logger = logging.getLogger(__name__)
 
 BATCH = 19
-# What shipped weights must reach, drawing from pure noise.
+# What shipped weights must reach, drawing as a worker does: from the nearest concept.
 LEAST_RECALL = {"labels": 0.8, "held-out captions": 0.6}
 
 
@@ -81,7 +81,7 @@ def main() -> None:
     (given.weights / "gate.json").write_text(
         "".join(json.dumps(asdict(one)) + "\n" for one in measured), encoding="utf-8"
     )
-    failed = [one for one in measured if one.path == "plain" and one.at_1 < LEAST_RECALL.get(one.prompts, 0.0)]
+    failed = [one for one in measured if one.path != "plain" and one.at_1 < LEAST_RECALL.get(one.prompts, 0.0)]
     raise SystemExit(f"below what is asked: {failed}" if failed else 0)
 
 

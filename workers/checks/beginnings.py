@@ -27,6 +27,7 @@ _RULES: tuple[Callable[[str, Brief], str], ...] = (
     claims.unknown_times,
     grounding.ungrounded,
     grounding.strangers,
+    grounding.swapped_roles,
     grounding.stray_capitals,
 )
 # A sentence that would have to be shorter is not begun.

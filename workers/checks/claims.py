@@ -36,6 +36,8 @@ _TIMES = re.compile(
     r"(?:seconds|minutes|hours|days|weeks|months|years) (?:away|later|of)|for (?:years|ever|life|good)|"
     r"same[- ]day|next[- ]day|right away|at once|by (?:tomorrow|tonight)|tomorrow|year[- ]round)(?!\w)"
 )
+# On which side of something: 'before eight', 'over 30'.
+_BOUNDS = re.compile(r"(?i)\b(before|after|until|since|under|over|above|below)\s+(\w+)")
 _NOT = re.compile(r"(?i)\b(?:not|never|cannot|nor|neither|\w+n['’]t)\b")  # noqa: RUF001
 _NONE = re.compile(r"(?i)\b(?:no|without|zero|minus)(?: (?:a|an|the|any|more|extra|added|your))? ([a-z'-]+)")
 _FREE_OF = re.compile(r"(?i)\b([a-z]+)-free\b")
@@ -144,9 +146,17 @@ def unproven_claims(text: str, brief: Brief) -> str:
 
 
 def unknown_times(text: str, brief: Brief) -> str:
-    """Return how often, how fast and how long, where the brief does not say so."""
+    """Return how often, how fast and how long, where the brief does not say so; and 'before' where it says 'after'."""
     facts = facts_of(brief)
-    return ", ".join(match[0] for match in _TIMES.finditer(text) if not _said(match[0], facts))
+    wrong = [match[0] for match in _TIMES.finditer(text) if not _said(match[0], facts)]
+    known = {(match[1].lower(), stem(match[2])) for match in _BOUNDS.finditer(facts.text)}
+    bounded = {bound for _, bound in known}
+    wrong += [
+        match[0]
+        for match in _BOUNDS.finditer(text)
+        if stem(match[2]) in bounded and (match[1].lower(), stem(match[2])) not in known
+    ]
+    return ", ".join(wrong)
 
 
 def unknown_negations(text: str, brief: Brief) -> str:

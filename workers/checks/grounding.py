@@ -104,6 +104,7 @@ def swapped_roles(text: str, brief: Brief) -> str:
         for word in words_of(text)
         if word.endswith("s") and stem(word) in of_readers - _function_stems() and word.lower() not in known
     ]
+    found += _other_voice(text, facts.text)
     for clause in re.split(r"[.,;:!?()]", text):
         words = ["", *words_of(clause)]
         for before, word in pairwise(words):
@@ -119,6 +120,29 @@ def swapped_roles(text: str, brief: Brief) -> str:
             if is_product or is_reader or (is_other and doer not in rightful):
                 found.append(f"{before} {word}".strip())
     return ", ".join(found)
+
+
+def _other_voice(text: str, known: str) -> list[str]:
+    """Return what does in the line what is done to it in the brief, or the other way round.
+
+    Of a bar that is 'wrapped in paper' nobody says that it 'wraps', and what 'counts stock' is not 'counted'.
+    """
+    forms: dict[str, set[str]] = defaultdict(set)
+    for word in words_of(known.lower()):
+        forms[stem(word)].add(word)
+    found = []
+    for before, word in pairwise(["", *words_of(text.lower())]):
+        given = forms.get(stem(word), set()) - {word}
+        if word in forms.get(stem(word), set()) or not given:
+            continue
+        does = word.endswith("s") and all(form.endswith("ed") for form in given)
+        is_done = word.endswith("ed") and before in _BEING and all(form.endswith("s") for form in given)
+        if does or is_done:
+            found.append(f"{before} {word}".strip())
+    return found
+
+
+_BEING = frozenset({"is", "are", "be", "been", "was", "were"})
 
 
 def _doers(text: str) -> dict[str, frozenset[str]]:

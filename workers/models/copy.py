@@ -60,7 +60,7 @@ class Taste:
 
 
 # Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
-HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=(-1.5, -1.75, -2.0), is_guarded=True)
+HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=(-1.5, -1.55, -1.55), is_guarded=True)
 # Larger models are fluent, and each has a scale of its own.
 OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=(-math.inf,))
 

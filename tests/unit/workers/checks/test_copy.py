@@ -122,6 +122,26 @@ def test_a_unit_is_nothing_that_somebody_does(brief_of: BriefOf):
     assert failed("350 ml of dark espresso roast with notes of cocoa.", brief) == set()
 
 
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("Wrapped in paper, the bar lathers in hard water.", None),
+        ("The bar wraps in paper and lathers in hard water.", "roles"),
+        ("The bar counts days for people who come home after six.", None),
+        ("The bar and its days are counted after six at home.", "roles"),
+        ("The bar lathers in hard water before six at home.", "times"),
+    ],
+)
+def test_nothing_does_what_is_done_to_it_and_after_is_not_before(brief_of: BriefOf, text: str, rule: str | None):
+    description = "Soap bar that counts days. Wrapped in paper. Lathers in hard water."
+    brief = brief_of(product={"name": "Pine Bar", "description": description, "offer": None})
+    audience = brief.audience.model_copy(update={"description": "people who come home after six"})
+
+    wrong = failed(text, brief.model_copy(update={"audience": audience}))
+
+    assert ({"roles", "times"} & wrong) == ({rule} if rule else set())
+
+
 def test_a_question_without_a_question_mark_is_off_style(brief_of: BriefOf):
     brief = brief_of(style="question")
 

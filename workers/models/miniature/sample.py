@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from core.errors import FactoryError, UnknownIdError
+from core.errors import FactoryError, StateError, UnknownIdError
 from workers.models.miniature.flow import GUIDANCE, STEPS, paint, seeded_noise
 from workers.models.miniature.grids import sheet
 from workers.models.miniature.library import Match
@@ -77,7 +77,9 @@ def between(nets: Networks, first: str, second: str, count: int = 8) -> torch.Te
 
 
 def from_gan(nets: Networks, seeds: Sequence[int]) -> torch.Tensor:
-    """Return what the generator makes of each seed."""
+    """Return what the generator makes of each seed; raises StateError where it was not trained."""
+    if nets.generator is None:
+        raise StateError("the GAN is not trained: run `factory models train-starter image gan`, then `... export`")
     return decode(nets.vae, nets.generator.sample(list(seeds)))
 
 

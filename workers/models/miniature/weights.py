@@ -32,7 +32,8 @@ class Networks:
     unet: Any
     vae: Any
     scorer: Scorer
-    generator: Generator
+    # Nothing where the GAN was not trained.
+    generator: Generator | None
     library: Library
     encoder: TextEncoder
 
@@ -94,7 +95,9 @@ def export(plans: dict[str, Plan], folder: Path = SHIPPED) -> Record:
     unet.load_state_dict(trained(plans["flow"], "average"))
     for name, model in (("vae", vae), ("unet", unet)):
         model.half().save_pretrained(folder / name)
-    for name, module in (("scorer", "scorer"), ("gan", "average")):
+    # The generator is no part of the painter: it may be trained later, or never.
+    others = [("scorer", "scorer"), *([("gan", "average")] if steps_taken(plans["gan"]) else [])]
+    for name, module in others:
         halves = {key: value.half() for key, value in trained(plans[name], module).items()}
         save_file(halves, folder / f"{name}.safetensors")
     (folder / "training.json").write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
@@ -108,14 +111,16 @@ def networks(folder: Path = SHIPPED) -> Networks:
     """Load all networks from a folder of weights."""
     if not (folder / "unet" / "config.json").is_file():
         raise ModelLoadError(f"{folder} holds no weights of the starter image model: install the package again")
-    scorer, generator = Scorer(), Generator()
+    scorer, generator = Scorer(), None
     scorer.load_state_dict({key: value.float() for key, value in load_file(folder / "scorer.safetensors").items()})
-    generator.load_state_dict({key: value.float() for key, value in load_file(folder / "gan.safetensors").items()})
+    if (folder / "gan.safetensors").is_file():
+        generator = Generator()
+        generator.load_state_dict({key: value.float() for key, value in load_file(folder / "gan.safetensors").items()})
     return Networks(
         unet=UNet2DConditionModel.from_pretrained(folder / "unet", dtype=torch.float32).eval(),
         vae=AutoencoderKL.from_pretrained(folder / "vae", dtype=torch.float32).eval(),
         scorer=scorer.eval(),
-        generator=generator.eval(),
+        generator=generator.eval() if generator else None,
         library=library.load(folder / "library.safetensors"),
         encoder=TextEncoder(),
     )

@@ -9,7 +9,6 @@ import random
 import threading
 from collections.abc import Sequence
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 from celery import Celery, signals
@@ -128,7 +127,7 @@ def _asset(one: Chosen) -> Asset:
         manifest=place,
         content_type="text/plain",
         preview=one.finished.preview,
-        fingerprint=sha256(one.text.encode()).hexdigest(),
+        fingerprint=one.finished.fingerprint,
         model="no-op",
         device_seconds=0.0,
     )

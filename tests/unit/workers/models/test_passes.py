@@ -1,0 +1,150 @@
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from workers.models.attention import FAMILIES, NAME, shares_prompts
+from workers.models.decode import Decoder, Draft, Order
+from workers.models.passes import MAX_CACHED_TOKENS, SEAT_ROWS, Shape, SharedPass
+from workers.models.prompts import Prompt
+from workers.models.readings import Reader
+
+SHAPE = Shape(prefix=64, suffix=32, room=32)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Compute in one thread: for models this small a second one is slower."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def network_of(family: str, **more: object) -> PreTrainedModel:
+    """Return a random model of a family, decided enough to show a wrong mask."""
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        family,
+        vocab_size=300,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        pad_token_id=0,
+        initializer_range=0.3,
+        **more,
+    )
+    return AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+
+
+def prompt_of(seed: int) -> Prompt:
+    draw = random.Random(seed)
+    prefix, suffix = draw.randrange(1, 60), draw.randrange(1, 30)
+    return Prompt(tuple(draw.choices(range(300), k=prefix)), tuple(draw.choices(range(300), k=suffix)))
+
+
+def orders_of(count: int) -> list[Order]:
+    """Return orders of one shape that differ in everything else; two and two share a brief."""
+    return [
+        Order(
+            prefix=prompt_of(seed // 2).prefix,
+            suffix=prompt_of(seed).suffix,
+            candidates=3 + seed % 6,
+            max_tokens=4 + seed % 20,
+            temperature=0.8,
+            seed=seed,
+        )
+        for seed in range(count)
+    ]
+
+
+def decoder_of(network: PreTrainedModel) -> Decoder:
+    return Decoder(network, stops=range(0, 300, 11), bans=[], newlines=[])
+
+
+def own_log_p(network: PreTrainedModel, prompt: Prompt, tokens: Sequence[int]) -> float:
+    read = [*prompt.prefix, *prompt.suffix]
+    ids = torch.tensor([[*read, *tokens]])
+    with torch.inference_mode():
+        log_ps = torch.log_softmax(network(ids).logits[0, len(read) - 1 : -1].float(), -1)
+    return float(log_ps.gather(1, ids[0, len(read) :, None]).mean())
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_every_family_that_shares_prompts_writes_what_its_own_pass_calls_likely(family: str):
+    network = network_of(family, **({"sliding_window": None} if family == "mistral" else {}))
+    order = orders_of(1)[0]
+
+    drafts = Decoder(network, stops=[], bans=[], newlines=[]).write([order])[0]
+
+    assert network.config._attn_implementation == NAME
+    network.set_attn_implementation("sdpa")
+    expected = [own_log_p(network, order.prompt, draft.tokens) for draft in drafts]
+    assert [draft.mean_log_p for draft in drafts] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(("family", "more"), [("mistral", {"sliding_window": 512}), ("gpt_neox", {})])
+def test_other_models_keep_their_attention_and_write_all_the_same(family: str, more: dict[str, object]):
+    network = network_of(family, **more)
+    orders = orders_of(12)
+
+    together = Decoder(network, stops=[], bans=[], newlines=[]).write(orders)
+
+    assert not shares_prompts(network)
+    assert [len(drafts) for drafts in together] == [order.candidates for order in orders]
+    for order, drafts in zip(orders, together, strict=True):
+        expected = [own_log_p(network, order.prompt, draft.tokens) for draft in drafts]
+        assert [draft.mean_log_p for draft in drafts] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("more", [{"sliding_window": None}, {"sliding_window": 512}], ids=["shared", "plain"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_drafts_are_the_same_to_the_last_bit_alone_and_in_any_batch(more: dict[str, object], dtype: torch.dtype):
+    network = network_of("mistral", **more).to(dtype)
+    orders = orders_of(9)
+    alone = [decoder_of(network).write([order])[0] for order in orders]
+    decoder = decoder_of(network)
+
+    # More rows than a pass has, so that seats change hands; the third batch finds everything read.
+    for seed, size in ((1, 9), (2, 4), (3, 9)):
+        batch = random.Random(seed).sample(range(9), size)
+        together: list[list[Draft]] = decoder.write([orders[i] for i in batch])
+        assert together == [alone[i] for i in batch]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@torch.inference_mode()
+def test_a_row_gets_the_same_logits_in_any_seat_whoever_sat_there_and_sits_beside(tiny_model: Path, dtype: torch.dtype):
+    network = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=dtype).eval()
+    assert shares_prompts(network)
+    mine, other = Reader(network).read([prompt_of(1), prompt_of(2)])
+    alone, used = SharedPass(network, SHAPE), SharedPass(network, SHAPE)
+    rows = alone.seats * SEAT_ROWS
+    alone.seat(0, mine)
+    for seat in range(used.seats):
+        used.seat(seat, other)
+    for age in range(20):
+        used.forward(list(range(rows)), [age] * rows)
+    used.seat(5, mine)
+
+    for age in range(8):
+        expected = alone.forward([7 + age] * SEAT_ROWS + [0] * (rows - SEAT_ROWS), [age] * SEAT_ROWS + [0] * 28)
+        ages = [20 + age] * rows
+        ages[20:24] = [age] * SEAT_ROWS
+        found = used.forward([7 + age if 20 <= row < 24 else row for row in range(rows)], ages)
+        assert torch.equal(found[20:24], expected[:SEAT_ROWS])
+
+
+def test_a_pass_has_fewer_seats_where_prompts_are_very_long(tiny_model: Path):
+    network = AutoModelForCausalLM.from_pretrained(tiny_model)
+    long = MAX_CACHED_TOKENS // 2 - 32
+
+    assert SharedPass(network, SHAPE).seats == 8
+    assert SharedPass(network, Shape(prefix=long - 4 * 32, suffix=32, room=32)).seats == 2
+    assert SharedPass(network, Shape(prefix=4 * long, suffix=32, room=32)).seats == 1

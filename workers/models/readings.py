@@ -18,7 +18,7 @@ from workers.models.prompts import Prompt
 PREFIX_BLOCK = 64
 SUFFIX_BLOCK = 32
 SUFFIX_ROWS = 4
-# 250 prompts of the starter, with the briefs they share: three rounds of all batches that three threads hold.
+# 220 prompts of the starter in float32 with their briefs: more than three threads hold in full batches at a time.
 KEPT_BYTES = 512 * 2**20
 
 Tokens = tuple[int, ...]

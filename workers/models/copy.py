@@ -107,7 +107,7 @@ class CopyModel:
         return Order(
             prefix=prompt.prefix[:room],
             suffix=prompt.suffix,
-            candidates=CANDIDATES[spec.shape],
+            candidates=CANDIDATES[spec.shape] * min(attempt, 2),
             max_tokens=max_tokens,
             temperature=self._taste.temperature(attempt),
             seed=mixed_seed(job.seed, attempt),

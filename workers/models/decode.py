@@ -22,7 +22,7 @@ from workers.models.readings import Reader, Reading, padded
 TOP_K = 40
 # Rows differ in how much they may write; attention costs little, so few shapes are worth more than tight ones.
 ROOM_BLOCK = 32
-# How often a row begins anew, with other noise, when its guard leaves it no way on. Costs little: it keeps its seat.
+# How often a row begins, with other noise each time, when its guard leaves it no way on. It keeps its place meanwhile.
 TRIES = 3
 # Prompts that are looked up together, so that equal ones are read once and new ones in full passes.
 READ_AHEAD = 16
@@ -93,15 +93,14 @@ class _Row:
         """Return the seed of this try."""
         return mixed_seed(self.order.seed, self.candidate + (self.tries - 1) * self.order.candidates)
 
-    def may_begin_anew(self) -> bool:
-        """Return whether what came of it is no line, and another try may give one."""
+    def begins_anew(self) -> bool:
+        """Forget what was written where it is no line and another try may give one; return whether that is so."""
         is_lost = self.draft is not None and not self.draft.is_finished
-        return is_lost and self.order.guard is not None and self.tries < TRIES
-
-    def begin_anew(self) -> None:
-        """Forget what was written."""
+        if not is_lost or self.order.guard is None or self.tries >= TRIES:
+            return False
         self.tries += 1
         self.tokens, self.log_p, self.lowest_log_p, self.draft = [], 0.0, 0.0, None
+        return True
 
     def add(self, token: int, log_p: float, *, is_end: bool) -> None:
         self.log_p += log_p
@@ -159,7 +158,8 @@ class Decoder:
 
     def _write_alike(self, shape: Shape, jobs: Sequence[list[_Row]]) -> None:
         """Write rows of one shape: the waiting take the seats of those that are done."""
-        waiting = self._parties(jobs)
+        # The longest come first, so that few are left to be written when nobody waits.
+        waiting = self._parties(sorted(jobs, key=lambda rows: -rows[0].order.max_tokens))
         for first in waiting:
             queue = chain([first], waiting)
             current = self._pass(self._model, shape)
@@ -186,27 +186,26 @@ class Decoder:
     def _fill(
         self, current: Pass, rows: list[_Row | None], seated: dict[int, _Party], waiting: Iterator[_Party]
     ) -> None:
-        """Give empty seats to the rows there that begin anew, and else to those that wait."""
+        """Let lost rows begin anew where they sit; give empty seats to those that wait."""
         for seat in range(current.seats):
-            place = slice(seat * SEAT_ROWS, (seat + 1) * SEAT_ROWS)
-            while not any(rows[place]):
-                reading, some = seated.pop(seat, (None, []))
-                again = [row for row in some if row.may_begin_anew()]
-                party = (reading, again) if reading and again else next(waiting, None)
-                if party is None:
-                    break
-                seated[seat] = party
-                rows[place] = self._begun(*party)
-                if any(rows[place]):
-                    current.seat(seat, party[0])
+            place = seat * SEAT_ROWS
+            if seat in seated:
+                reading, some = seated[seat]
+                self._begin(reading, [row for row in some if row.begins_anew()])
+                rows[place : place + SEAT_ROWS] = _places(some)
+            while not any(rows[place : place + SEAT_ROWS]) and (party := next(waiting, None)):
+                reading, some = party
+                self._begin(reading, some)
+                rows[place : place + SEAT_ROWS] = _places(some)
+                if any(rows[place : place + SEAT_ROWS]):
+                    current.seat(seat, reading)
+                    seated[seat] = party
 
-    def _begun(self, reading: Reading, some: Sequence[_Row]) -> list[_Row | None]:
-        """Return the rows of a seat with their first tokens; a row that ends at once leaves its place empty."""
-        for row in some:
-            if row.draft:
-                row.begin_anew()
-        self._advance(some, reading.logits.clone(), self._first_bans)
-        return [*(None if row.draft else row for row in some), *[None] * (SEAT_ROWS - len(some))]
+    def _begin(self, reading: Reading, rows: Sequence[_Row]) -> None:
+        """Write the first tokens of rows; one that is lost with it begins anew."""
+        while rows:
+            self._advance(rows, reading.logits.clone(), self._first_bans)
+            rows = [row for row in rows if row.begins_anew()]
 
     def _advance(self, rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tensor) -> None:
         """Give every row its next token; rows that end here have a draft."""
@@ -260,6 +259,11 @@ def _ranked(rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tenso
     ranks = noisy.sort(stable=True, dim=-1, descending=True).indices
     ranked = zip(ids.gather(1, ranks).tolist(), log_ps.gather(1, ranks).tolist(), strict=True)
     return [list(zip(some_ids, some_log_ps, strict=True)) for some_ids, some_log_ps in ranked]
+
+
+def _places(some: Sequence[_Row]) -> list[_Row | None]:
+    """Return the rows of a seat, each at its place; what is written leaves its place empty."""
+    return [*(None if row.draft else row for row in some), *[None] * (SEAT_ROWS - len(some))]
 
 
 def _rows_of(order: Order) -> list[_Row]:

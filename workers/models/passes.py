@@ -81,16 +81,16 @@ class SharedPass:
         for layer, prefix, suffix in zip(self._layers, reading.prefix, reading.suffix, strict=True):
             layer.seat(seat, 0, prefix)
             layer.seat(seat, self._shape.prefix, suffix)
-        self._mask[seat] = self._hidden
-        self._mask[seat, :, :, : self._shape.prompt].masked_fill_(reading.mask.bool()[:, None], 0.0)
+        self._mask[seat, :, :, : self._shape.prompt] = torch.where(reading.mask.bool(), 0.0, self._hidden)
         place = seat * SEAT_ROWS
         self._starts[place : place + SEAT_ROWS] = [reading.length] * SEAT_ROWS
 
     def forward(self, tokens: Sequence[int], ages: Sequence[int]) -> torch.Tensor:
         """Return the logits behind the newest token of each row, the age-th that it wrote; idle rows give zeros."""
         placed = torch.tensor(ages, device=self._model.device)
-        rows = torch.arange(len(ages), device=self._model.device)
-        self._mask[rows // SEAT_ROWS, 0, rows % SEAT_ROWS, self._shape.prompt + placed] = 0.0
+        # A row sees what it wrote itself, not what was written at its place before.
+        is_seen = torch.arange(self._shape.room, device=self._model.device) <= placed.view(self.seats, 1, SEAT_ROWS, 1)
+        self._mask[..., self._shape.prompt :] = torch.where(is_seen, 0.0, self._hidden)
         for layer in self._layers:
             layer.ages = placed
         return _logits(self._model, tokens, _added(self._starts, ages), self._mask, self._cache)

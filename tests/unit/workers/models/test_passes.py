@@ -1,5 +1,6 @@
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,26 @@ def test_drafts_are_the_same_to_the_last_bit_alone_and_in_any_batch(more: dict[s
         assert together == [alone[i] for i in batch]
 
 
+class DeadEnds:
+    """Leaves no way on behind some beginnings of a few tokens."""
+
+    def allows(self, tokens: Sequence[int], _token: int) -> bool:
+        return len(tokens) < 3 or sum(tokens[:3]) % 3 > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_rows_that_begin_anew_are_the_same_alone_and_in_any_batch(dtype: torch.dtype):
+    network = network_of("llama").to(dtype)
+    orders = [replace(order, guard=DeadEnds()) for order in orders_of(9)]
+    free = decoder_of(network).write(orders_of(9))
+    alone = [decoder_of(network).write([order])[0] for order in orders]
+
+    together = decoder_of(network).write(orders)
+
+    assert together == alone
+    assert together != free
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @torch.inference_mode()
 def test_a_row_gets_the_same_logits_in_any_seat_whoever_sat_there_and_sits_beside(tiny_model: Path, dtype: torch.dtype):
@@ -133,6 +154,7 @@ def test_a_row_gets_the_same_logits_in_any_seat_whoever_sat_there_and_sits_besid
         used.forward(list(range(rows)), [age] * rows)
     used.seat(5, mine)
 
+    # The rows beside go on at ages of their own.
     for age in range(8):
         expected = alone.forward([7 + age] * SEAT_ROWS + [0] * (rows - SEAT_ROWS), [age] * SEAT_ROWS + [0] * 28)
         ages = [20 + age] * rows

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, description="A model call longer than this is taken for hung: the worker exits and restarts."),
     ] = 600.0
-    batch_size: Annotated[int, Field(ge=1, le=4096, description="Most jobs in one batch.")] = 16
+    batch_size: Annotated[int, Field(ge=1, le=4096, description="Most jobs in one batch.")] = 32
     max_attempts: Annotated[int, Field(ge=1, le=100, description="Attempts before a job becomes a dead letter.")] = 5
     upload_threads: Annotated[int, Field(ge=1, le=64, description="Parallel uploads of one worker.")] = 4
     copy_model: Annotated[

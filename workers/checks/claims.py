@@ -20,6 +20,7 @@ _CLAIMS = (
     r"act now", r"now or never", r"click here", r"buy now", r"dear\b", r"lose weight", r"rich\b",
 )  # fmt: skip
 _CLAIM = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(_CLAIMS)})")
+_OUR_CLAIM = re.compile(rf"(?i)\bour ({'|'.join(_CLAIMS)})")
 _OFFER = re.compile(
     r"(?i)(?<!\w)(free|discount\w*|% ?off|sale|deals?|coupons?|vouchers?|gift\w*|bonus\w*|refunds?|warrant\w*|trials?|"
     r"shipping|deliver\w*|returns?|cash ?back|sav(?:e|es|ing|ings)|half price|cancel\w*|included?|bundle\w*|"
@@ -76,6 +77,12 @@ _BEFORE_A_PRICE = frozenset(
 )  # fmt: skip
 
 
+# Right before an amount: 'from $59', 'from EUR 59'.
+_FROM = re.compile(r"(?i)\bfrom\W+(?:[a-z]{3}\W+)?$")
+# What an amount is, where it is not what something costs: '290 GBP is what the packers do'.
+_IS_NO_PRICE = re.compile(r"\W*(?:[A-Z]{3}\W+)?is (?!the price|all\b|what [^.]*\bcosts?\b)")
+
+
 def unknown_numbers(text: str, brief: Brief) -> str:
     """Return numbers that the brief does not hold, or holds with another unit."""
     facts = facts_of(brief)
@@ -91,15 +98,17 @@ def unknown_numbers(text: str, brief: Brief) -> str:
 
 
 def misplaced_prices(text: str, brief: Brief) -> str:
-    """Return prices that do not stand like a price: 'runs up to 59 EUR'."""
-    price = brief.product.price
-    amounts = [quantity.number for quantity in quantities_of(price)] if price else []
-    return ", ".join(
-        match[0]
-        for amount in amounts
-        for match in re.finditer(rf"([\w'-]*)[\s(]*(?<![\w.,]){re.escape(amount)}(?![\w.,]*\d)", text)
-        if match[1].lower() not in _BEFORE_A_PRICE
-    )
+    """Return prices that do not stand like a price, 'runs up to 59 EUR', or lack the brief's 'from'."""
+    price = brief.product.price or ""
+    is_least = price.lower().startswith("from ")
+    found = []
+    for amount in [quantity.number for quantity in quantities_of(price)]:
+        for match in re.finditer(rf"([\w'-]*)[\s(]*(?<![\w.,])({re.escape(amount)})(?![\w.,]*\d)", text):
+            before, behind = text[: match.start(2)], text[match.end() :]
+            is_bare = is_least and not _FROM.search(before)
+            if match[1].lower() not in _BEFORE_A_PRICE or is_bare or _IS_NO_PRICE.match(behind):
+                found.append(match[0])
+    return ", ".join(found)
 
 
 def unknown_offers(text: str, brief: Brief) -> str:
@@ -142,7 +151,15 @@ def _tells(text: str, offer: str, brief: Brief) -> bool:
 def unproven_claims(text: str, brief: Brief) -> str:
     """Return superlatives and promises that the brief does not make in the same words."""
     facts = facts_of(brief)
-    return ", ".join(match[0] for match in _CLAIM.finditer(text) if not _said(match[0], facts))
+    wrong = [match[0] for match in _CLAIM.finditer(text) if not _said(match[0], facts)]
+    # 'Our best-selling lamp' is not 'the best-selling lamp'.
+    ours = {match[1].lower() for match in _OUR_CLAIM.finditer(facts.text)}
+    wrong += [match[0] for match in _CLAIM.finditer(text) if match[0].lower() in ours and not _ours(text, match)]
+    return ", ".join(wrong)
+
+
+def _ours(text: str, match: re.Match[str]) -> bool:
+    return text[: match.start()].lower().endswith("our ")
 
 
 def unknown_times(text: str, brief: Brief) -> str:

@@ -42,6 +42,7 @@ ENGLISH_RULES: dict[str, Rule] = {
     "grounding": grounding.ungrounded,
     "pairs": grounding.strangers,
     "roles": grounding.swapped_roles,
+    "clauses": grounding.misplaced_clauses,
     "product": grounding.unnamed,
 }
 # An e-mail subject is a headline, but inboxes are full of title case that looks like advertising.

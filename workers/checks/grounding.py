@@ -104,6 +104,7 @@ def swapped_roles(text: str, brief: Brief) -> str:
         for word in words_of(text)
         if word.endswith("s") and stem(word) in of_readers - _function_stems() and word.lower() not in known
     ]
+    found += _of_others(text, brief) + _of_readers(text, brief) + _owned_by_others(text, facts.text)
     found += _other_voice(text, facts.text)
     for clause in re.split(r"[.,;:!?()]", text):
         words = ["", *words_of(clause)]
@@ -120,6 +121,72 @@ def swapped_roles(text: str, brief: Brief) -> str:
             if is_product or is_reader or (is_other and doer not in rightful):
                 found.append(f"{before} {word}".strip())
     return ", ".join(found)
+
+
+def _of_others(text: str, brief: Brief) -> list[str]:
+    """Return what the audience does of itself, told of the product: 'homeowners find damp with the gauge'."""
+    readers = brief.audience.description.lower()
+    verbs = (
+        set(re.findall(r"\bwho (\w+)", readers))
+        - FUNCTION_WORDS
+        - set(words_of((brief.product.description or "").lower()))
+    )
+    return [
+        f"{before} {word}"
+        for before, word in pairwise(words_of(text.lower()))
+        if word in verbs and before in words_of(readers) and before not in FUNCTION_WORDS
+    ]
+
+
+# What anything on sale may do, whoever else does it in the brief.
+_ANY_PRODUCT_DOES = frozenset(
+    stem(word) for word in ("comes", "costs", "has", "is", "makes", "offers", "ships", "starts")
+)
+
+
+def _of_readers(text: str, brief: Brief) -> list[str]:
+    """Return what brand or product does in a line while the brief has it only as a thing to do.
+
+    'Fill in the form' and 'lets you write quotes' make nothing that is sold fill in or write.
+    """
+    facts = facts_of(brief)
+    known = {word.lower() for word in words_of(facts.text)}
+    names = {word.lower() for word in words_of(f"{brief.brand.name} {brief.product.name}")} - FUNCTION_WORDS
+    bases = {stem(word) for word in known if not word.endswith(("s", "ed", "ing"))} - _ANY_PRODUCT_DOES
+    return [
+        f"{before} {word}"
+        for clause in re.split(r"[.,;:!?()]", text)
+        for before, word in pairwise(words_of(clause.lower()))
+        if before in names and word.endswith("s") and word not in known | names and stem(word) in bases
+    ]
+
+
+def _owned_by_others(text: str, known: str) -> list[str]:
+    """Return what a line gives to its reader while the brief gives it to somebody else: 'the customer's signature'."""
+    others = {stem(thing) for thing in re.findall(r"(?i)\w+['’]s (\w+)", known)}  # noqa: RUF001
+    readers = {stem(thing) for thing in re.findall(r"(?i)\byour (\w+)", known)}
+    return [f"your {m[1]}" for m in re.finditer(r"(?i)\byour (\w+)", text) if stem(m[1]) in others - readers]
+
+
+def misplaced_clauses(text: str, brief: Brief) -> str:
+    """Return a clause in front that the brief ties to something else: 'before you leave' of what is done later."""
+    facts, product = facts_of(brief), brief.product
+    names = stems_of(f"{brief.brand.name} {product.name}")
+    known = [stems_of(sentence) for sentence in re.split(r"[.;!?]", f"{product.description}. {product.offer}")]
+    found = []
+    for sentence in sentences_of(text):
+        match = _IN_FRONT.match(sentence)
+        front = stems_of(match[1]) - _function_stems() if match else set()
+        sources = [stems for stems in known if front and front <= stems]
+        if match is None or not sources:
+            continue
+        told = (stems_of(match[2]) & facts.product_stems) - _function_stems() - names - front
+        if told and not any(told & stems for stems in sources):
+            found.append(match[1])
+    return ", ".join(found)
+
+
+_IN_FRONT = re.compile(r"(?i)^((?:before|after|when|if|until|once|while|during) [^,]+), (.+)$")
 
 
 def _other_voice(text: str, known: str) -> list[str]:

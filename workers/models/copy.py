@@ -19,6 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 from core.errors import ModelLoadError
 from schemas.channels import ChannelSpec, Shape, channels
 from schemas.jobs import Brief, Job
+from workers.checks.awkward import awkwardness
 from workers.checks.copy import check, repair
 from workers.models.brief_guard import BriefGuard, pieces_of
 from workers.models.decode import Decoder, Draft, Guard, Order, mixed_seed
@@ -32,6 +33,12 @@ HOUSE = "house"
 HOUSE_FOLDER = Path(__file__).parent / "house" / "adapter"
 # Many short drafts cost what few long ones do; the long ones pass their checks less often but can be shortened.
 CANDIDATES = {Shape.SHORT: 4, Shape.MEDIUM: 4, Shape.LONG: 3}
+# How often a row of the first attempt begins while its job has fewer fit lines than WANTED: one line may be a
+# near-duplicate of what its campaign holds. Later attempts, for what that did not serve, try more lines once.
+TRIES = {Shape.SHORT: 3, Shape.MEDIUM: 3, Shape.LONG: 2}
+WANTED = 2
+# English takes 4.5 characters a token; a line is given up when it is less likely than a fluent one of its full length.
+CHARACTERS_A_TOKEN = 4
 # Briefs whose verdicts on beginnings are kept: those of a few batches.
 KEPT_GUARDS = 128
 # What failed its checks comes last, whatever the model thinks of it.
@@ -41,41 +48,38 @@ CONTENT_TYPE = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True)
 class Taste:
-    """How a model writes: temperature and least fluency of a line, for the first attempts and beyond.
+    """How a model writes: temperature of each attempt, and the least fluency of a line.
 
     A small model is kept on its brief token by token, a large one is only judged.
     """
 
     temperatures: tuple[float, ...]
-    floors: tuple[float, ...]
+    floor: float
     is_guarded: bool = False
 
     def temperature(self, attempt: int) -> float:
         """Return the temperature of an attempt; later ones are warmer, to find what the first did not."""
         return self.temperatures[min(attempt, len(self.temperatures)) - 1]
 
-    def floor(self, attempt: int) -> float:
-        """Return the least fluency of a line of an attempt."""
-        return self.floors[min(attempt, len(self.floors)) - 1]
-
 
 # Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
-HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=(-1.5, -1.55, -1.55), is_guarded=True)
+HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floor=-1.5, is_guarded=True)
 # Larger models are fluent, and each has a scale of its own.
-OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=(-math.inf,))
+OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floor=-math.inf)
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A finished line with what speaks for it."""
+    """A finished line with what speaks for it: its draft's fluency, and that less what is awkward about it."""
 
     text: str
     fluency: float
+    merit: float
     passed: bool
 
     @property
     def score(self) -> float:
-        return self.fluency if self.passed else self.fluency - FAILED_PENALTY
+        return self.merit - (0.0 if self.passed else FAILED_PENALTY)
 
 
 class CopyModel:
@@ -112,6 +116,11 @@ class CopyModel:
             temperature=self._taste.temperature(attempt),
             seed=mixed_seed(job.seed, attempt),
             guard=self._guard(job.brief),
+            # What a line of so many tokens may not be worse than; few are longer.
+            least_log_p=self._taste.floor * math.sqrt(spec.max_characters / CHARACTERS_A_TOKEN + 1),
+            accepts=lambda draft: self._is_fit(draft, job.brief),
+            wanted=WANTED,
+            tries=TRIES[spec.shape] if attempt == 1 else 1,
         )
 
     def _guard(self, brief: Brief) -> Guard | None:
@@ -119,7 +128,6 @@ class CopyModel:
         return self._guards(brief) if self._taste.is_guarded and brief.locale.startswith("en") else None
 
     def _samples(self, job: Job, order: Order, drafts: list[Draft], attempt: int) -> list[Sample]:
-        candidates = self._candidates(job.brief, drafts, self._taste.floor(attempt))
         recipe = {
             "prompt": self._tokenizer.decode([*order.prefix, *order.suffix]),
             "seed": job.seed,
@@ -135,22 +143,33 @@ class CopyModel:
                 score=candidate.score,
                 recipe={**recipe, "fluency": candidate.fluency},
             )
-            for candidate in sorted(candidates, key=lambda candidate: candidate.score, reverse=True)
+            for candidate in sorted(self._candidates(job.brief, drafts), key=lambda one: one.score, reverse=True)
         ]
 
-    def _candidates(self, brief: Brief, drafts: list[Draft], floor: float) -> list[_Candidate]:
+    def _candidates(self, brief: Brief, drafts: list[Draft]) -> list[_Candidate]:
         """Return each different line once, with the best fluency it was written with.
 
         A line that passes its checks but that the model doubts is not offered at all; so there may be none.
         """
-        lines: dict[str, float] = {}
-        for draft in drafts:
-            text = self._tokenizer.decode(draft.tokens, skip_special_tokens=True)
-            # A line that was cut off says so, and fails its check as incomplete.
-            line = repair(text if draft.is_finished else f"{text}…", brief)
-            lines[line] = max(fluency(draft), lines.get(line, -math.inf))
-        found = [_Candidate(text, value, _passes(text, brief)) for text, value in lines.items()]
-        return [one for one in found if one.fluency >= floor or not one.passed]
+        lines: dict[str, _Candidate] = {}
+        for draft in sorted(drafts, key=fluency):
+            one = self._candidate(draft, brief)
+            lines[one.text] = one
+        return [one for one in lines.values() if not one.passed or one.merit >= self._taste.floor]
+
+    def _candidate(self, draft: Draft, brief: Brief) -> _Candidate:
+        text = self._tokenizer.decode(draft.tokens, skip_special_tokens=True)
+        # A line that was cut off says so, and fails its check as incomplete.
+        line = repair(text if draft.is_finished else f"{text}…", brief)
+        own = fluency(draft)
+        return _Candidate(line, own, own - awkwardness(line, brief), _passes(line, brief))
+
+    def _is_fit(self, draft: Draft, brief: Brief) -> bool:
+        # What costs least is asked first.
+        if fluency(draft) < self._taste.floor:
+            return False
+        one = self._candidate(draft, brief)
+        return one.passed and one.merit >= self._taste.floor
 
 
 def fluency(draft: Draft) -> float:

@@ -6,9 +6,10 @@ measurements are in docs/decisions/0005-batch-invariance.md.
 """
 
 import math
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
@@ -22,10 +23,13 @@ from workers.models.readings import Reader, Reading, padded
 TOP_K = 40
 # Rows differ in how much they may write; attention costs little, so few shapes are worth more than tight ones.
 ROOM_BLOCK = 32
-# How often a row begins, with other noise each time, when its guard leaves it no way on. It keeps its place meanwhile.
-TRIES = 3
+# How many tokens a candidate may take back where its guard leaves it no way on.
+STEPS_BACK = 8
 # Prompts that are looked up together, so that equal ones are read once and new ones in full passes.
 READ_AHEAD = 16
+
+# Tokens with their log probabilities, the one to try first in front.
+Ranked = Sequence[tuple[int, float]]
 
 
 class Guard(Protocol):
@@ -40,7 +44,10 @@ class Guard(Protocol):
 class Order:
     """What one job wants from the loop: its prompt, and how many candidates of what length.
 
-    A guard picks among the TOP_K likeliest tokens; where it allows none of them, the draft ends unfinished.
+    A guard picks among the TOP_K likeliest tokens that leave the line at least `least_log_p` likely (nats); where there
+    is none, the draft goes some tokens back, and ends unfinished where that does not help.
+    While fewer than `wanted` drafts of a seat are accepted (by default, all finished ones are), a row without such a
+    draft begins another one, with other noise, up to `tries` in all.
     """
 
     prefix: tuple[int, ...]
@@ -50,6 +57,10 @@ class Order:
     temperature: float
     seed: int
     guard: Guard | None = None
+    least_log_p: float = -math.inf
+    accepts: Callable[["Draft"], bool] | None = None
+    wanted: int = 1
+    tries: int = 1
 
     @property
     def prompt(self) -> Prompt:
@@ -76,53 +87,97 @@ class Draft:
     is_finished: bool
 
 
-@dataclass
 class _Row:
-    """One candidate while it is being written; `draft` is there when it is."""
+    """One place for candidates of an order, written one after the other; idle when its last one is enough."""
 
-    order: Order
-    candidate: int
-    tries: int = 1
-    tokens: list[int] = field(default_factory=list)
-    log_p: float = 0.0
-    lowest_log_p: float = 0.0
-    draft: Draft | None = None
+    def __init__(self, order: Order, candidate: int) -> None:
+        self.order = order
+        self.drafts: list[Draft] = []
+        self.is_accepted = False
+        self._candidate = candidate
+        self._tries = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a candidate with nothing written."""
+        self.seed = mixed_seed(self.order.seed, self._candidate + self._tries * self.order.candidates)
+        self._tries += 1
+        self.is_idle = False
+        self.tokens: list[int] = []
+        self._log_ps: list[float] = []
+        # For each token, and the next one: what may still stand in its place.
+        self._ways: list[Iterator[tuple[int, float]]] = []
+        self._steps_back = 0
 
     @property
-    def seed(self) -> int:
-        """Return the seed of this try."""
-        return mixed_seed(self.order.seed, self.candidate + (self.tries - 1) * self.order.candidates)
+    def is_first(self) -> bool:
+        """Whether this is the first candidate of the row."""
+        return self._tries == 1
 
-    def begins_anew(self) -> bool:
-        """Forget what was written where it is no line and another try may give one; return whether that is so."""
-        is_lost = self.draft is not None and not self.draft.is_finished
-        if not is_lost or self.order.guard is None or self.tries >= TRIES:
-            return False
-        self.tries += 1
-        self.tokens, self.log_p, self.lowest_log_p, self.draft = [], 0.0, 0.0, None
-        return True
+    @property
+    def may_begin(self) -> bool:
+        """Whether there is reason and leave to begin another candidate."""
+        return self.is_idle and not self.is_accepted and self._tries < self.order.tries
 
-    def add(self, token: int, log_p: float, *, is_end: bool) -> None:
-        self.log_p += log_p
-        self.lowest_log_p = min(self.lowest_log_p, log_p)
-        if not is_end:
-            self.tokens.append(token)
-        if is_end or len(self.tokens) >= self.order.max_tokens:
-            self.end(is_finished=is_end)
+    def go_on(self, ranked: Ranked, stops: Collection[int], steps_back: int) -> None:
+        """Write the first of the ranked tokens that may follow, or go back to where another way is left."""
+        self._ways.append(iter(ranked))
+        while (step := self._step()) is None:
+            self._ways.pop()
+            self._steps_back += 1
+            if not self.tokens or self._steps_back > steps_back:
+                return self._end(is_finished=False)
+            self.tokens.pop()
+            self._log_ps.pop()
+        token, log_p = step
+        self._log_ps.append(log_p)
+        if token in stops:
+            return self._end(is_finished=True)
+        self.tokens.append(token)
+        if len(self.tokens) >= self.order.max_tokens:
+            self._end(is_finished=False)
+        return None
 
-    def end(self, *, is_finished: bool) -> None:
-        length = len(self.tokens) + int(is_finished)
-        self.draft = Draft(tuple(self.tokens), self.log_p / max(length, 1), self.lowest_log_p, is_finished)
-
-    def choice(self, ranked: Sequence[tuple[int, float]]) -> tuple[int, float] | None:
-        """Return the first token that may follow, with its log probability; nothing at a dead end."""
+    def _step(self) -> tuple[int, float] | None:
+        """Return the next token that may follow what is written, with its log probability; nothing at a dead end."""
+        least = max(self.order.least_log_p - sum(self._log_ps), -sys.float_info.max)
         guard = self.order.guard
-        possible = (pair for pair in ranked if pair[1] > -math.inf)
+        possible = (pair for pair in self._ways[-1] if pair[1] >= least)
         return next((pair for pair in possible if guard is None or guard.allows(self.tokens, pair[0])), None)
 
+    def _end(self, *, is_finished: bool) -> None:
+        log_ps = self._log_ps or [0.0]
+        mean, lowest = sum(log_ps) / len(log_ps), min(log_ps)
+        draft = Draft(tuple(self.tokens), mean, lowest, is_finished)
+        self.drafts.append(draft)
+        self.is_accepted = is_finished and (self.order.accepts is None or self.order.accepts(draft))
+        self.is_idle = True
 
-# A prompt that was read, and the rows that continue it.
-_Party = tuple[Reading, list[_Row]]
+
+@dataclass(frozen=True)
+class _Party:
+    """Rows of one order that share a seat, and their prompt. What they do follows from their own drafts alone."""
+
+    reading: Reading
+    rows: list[_Row]
+
+    def places(self) -> list[_Row | None]:
+        """Return the rows at their places; an idle one leaves its place empty."""
+        return [*(None if row.is_idle else row for row in self.rows), *[None] * (SEAT_ROWS - len(self.rows))]
+
+    def renew(self) -> list[_Row]:
+        """Begin anew what may still bring something, and drop further candidates once there is enough.
+
+        Returns the rows that begin.
+        """
+        if sum(row.is_accepted for row in self.rows) < self.rows[0].order.wanted:
+            begun = [row for row in self.rows if row.may_begin]
+            for row in begun:
+                row.begin()
+            return begun
+        for row in self.rows:
+            row.is_idle = row.is_idle or not row.is_first
+        return []
 
 
 class Decoder:
@@ -154,7 +209,7 @@ class Decoder:
         except torch.OutOfMemoryError:
             self._reader.forget()
             raise
-        return [[row.draft for row in some if row.draft] for some in rows]
+        return [[draft for row in some for draft in row.drafts] for some in rows]
 
     def _write_alike(self, shape: Shape, jobs: Sequence[list[_Row]]) -> None:
         """Write rows of one shape: the waiting take the seats of those that are done."""
@@ -169,54 +224,49 @@ class Decoder:
             while any(rows):
                 tokens = [row.tokens[-1] if row else 0 for row in rows]
                 ages = [len(row.tokens) - 1 if row else 0 for row in rows]
-                self._advance(rows, current.forward(tokens, ages), self._bans)
-                rows = [row if row and not row.draft else None for row in rows]
+                logits = current.forward(tokens, ages)
+                self._advance(rows, logits, self._bans, STEPS_BACK if current.is_open else 0)
                 if current.is_open:
                     self._fill(current, rows, seated, queue)
+                else:
+                    rows = [None if row is None or row.is_idle else row for row in rows]
 
     def _parties(self, jobs: Sequence[list[_Row]]) -> Iterator[_Party]:
-        """Yield what fits a seat each, with the first token of every row, as late as it is asked for."""
+        """Yield what fits a seat each, as late as it is asked for."""
         for start in range(0, len(jobs), READ_AHEAD):
             some = jobs[start : start + READ_AHEAD]
             readings = self._reader.read([rows[0].order.prompt for rows in some])
             for reading, rows in zip(readings, some, strict=True):
                 for place in range(0, len(rows), SEAT_ROWS):
-                    yield reading, rows[place : place + SEAT_ROWS]
+                    yield _Party(reading, rows[place : place + SEAT_ROWS])
 
     def _fill(
         self, current: Pass, rows: list[_Row | None], seated: dict[int, _Party], waiting: Iterator[_Party]
     ) -> None:
-        """Let lost rows begin anew where they sit; give empty seats to those that wait."""
+        """Let rows begin anew where they sit; give empty seats to those that wait."""
         for seat in range(current.seats):
-            place = seat * SEAT_ROWS
+            place = slice(seat * SEAT_ROWS, (seat + 1) * SEAT_ROWS)
             if seat in seated:
-                reading, some = seated[seat]
-                self._begin(reading, [row for row in some if row.begins_anew()])
-                rows[place : place + SEAT_ROWS] = _places(some)
-            while not any(rows[place : place + SEAT_ROWS]) and (party := next(waiting, None)):
-                reading, some = party
-                self._begin(reading, some)
-                rows[place : place + SEAT_ROWS] = _places(some)
-                if any(rows[place : place + SEAT_ROWS]):
-                    current.seat(seat, reading)
+                self._begin(seated[seat], seated[seat].renew())
+                rows[place] = seated[seat].places()
+            while not any(rows[place]) and (party := next(waiting, None)):
+                self._begin(party, party.rows)
+                rows[place] = party.places()
+                if any(rows[place]):
+                    current.seat(seat, party.reading)
                     seated[seat] = party
 
-    def _begin(self, reading: Reading, rows: Sequence[_Row]) -> None:
-        """Write the first tokens of rows; one that is lost with it begins anew."""
+    def _begin(self, party: _Party, rows: Sequence[_Row]) -> None:
+        """Write the first tokens of rows; one that ends with it may begin anew."""
         while rows:
-            self._advance(rows, reading.logits.clone(), self._first_bans)
-            rows = [row for row in rows if row.begins_anew()]
+            self._advance(rows, party.reading.logits.clone(), self._first_bans, 0)
+            rows = party.renew()
 
-    def _advance(self, rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tensor) -> None:
+    def _advance(self, rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tensor, steps_back: int) -> None:
         """Give every row its next token; rows that end here have a draft."""
         for row, ranked in zip(rows, _ranked(rows, logits, bans), strict=True):
-            if row is None:
-                continue
-            chosen = row.choice(ranked)
-            if chosen:
-                row.add(*chosen, is_end=chosen[0] in self.stops)
-            else:
-                row.end(is_finished=False)
+            if row:
+                row.go_on(ranked, self.stops, steps_back)
 
 
 def gumbel_noise(seeds: torch.Tensor, step: int | torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
@@ -242,7 +292,7 @@ def mixed_seed(*parts: int) -> int:
     return _signed(state ^ (state >> 29))
 
 
-def _ranked(rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tensor) -> list[list[tuple[int, float]]]:
+def _ranked(rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tensor) -> list[Ranked]:
     """Return the likeliest tokens of each row with their log probabilities, in the order of logit plus noise.
 
     Writes into the logits. Logits of one row serve all rows.
@@ -259,11 +309,6 @@ def _ranked(rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tenso
     ranks = noisy.sort(stable=True, dim=-1, descending=True).indices
     ranked = zip(ids.gather(1, ranks).tolist(), log_ps.gather(1, ranks).tolist(), strict=True)
     return [list(zip(some_ids, some_log_ps, strict=True)) for some_ids, some_log_ps in ranked]
-
-
-def _places(some: Sequence[_Row]) -> list[_Row | None]:
-    """Return the rows of a seat, each at its place; what is written leaves its place empty."""
-    return [*(None if row.draft else row for row in some), *[None] * (SEAT_ROWS - len(some))]
 
 
 def _rows_of(order: Order) -> list[_Row]:

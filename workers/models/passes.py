@@ -16,9 +16,11 @@ from workers.models.readings import Reading
 
 # Candidates are ordered in fours (CANDIDATES in copy.py): three leave one row idle.
 SEAT_ROWS = 4
-# On two cores a pass of 32 rows costs two thirds of one of 64, and fewer rows are idle when the last are written. One
-# pass of a graphics card takes more rows for the same time.
-SEATS = {"cpu": 8, "cuda": 32}
+# On two cores a pass of 32 rows costs two thirds of one of 64. One pass of a graphics card takes more rows for the same
+# time.
+SEATS = {"cpu": 16, "cuda": 32}
+# Long texts come a few at a time and write hundreds of tokens: half the seats, else most rows are idle.
+LONG_ROOM = 128
 # Bounds the memory of keys and values: 128 candidates with 320 tokens each; 0.9 GB for the starter in bfloat16.
 MAX_CACHED_TOKENS = 128 * 320
 
@@ -64,7 +66,7 @@ class SharedPass:
     def __init__(self, model: Any, shape: Shape) -> None:
         self._model = model
         self._shape = shape
-        self.seats = _seats(model, shape.prompt + SEAT_ROWS * shape.room)
+        self.seats = _seats(model, shape.prompt + SEAT_ROWS * shape.room, shape.room)
         self._starts = [0] * (self.seats * SEAT_ROWS)
         self._layers: list[Any] = []
         # Added to the scores. A row that sees nothing yet must not divide by zero, so this is not minus infinity.
@@ -102,7 +104,7 @@ class PlainPass:
     def __init__(self, model: Any, shape: Shape) -> None:
         self._model = model
         self._room = shape.room
-        self.seats = _seats(model, SEAT_ROWS * (shape.prompt + shape.room))
+        self.seats = _seats(model, SEAT_ROWS * (shape.prompt + shape.room), shape.room)
         self._readings: list[Reading] = []
         self._mask: torch.Tensor | None = None
 
@@ -128,9 +130,10 @@ class PlainPass:
         return _logits(self._model, tokens, _added(self._starts, ages), self._mask, self._cache)
 
 
-def _seats(model: Any, tokens: int) -> int:
-    """Return how many seats of so many tokens a pass has: fewer where prompts are very long."""
-    return max(1, min(SEATS.get(model.device.type, SEATS["cuda"]), MAX_CACHED_TOKENS // tokens))
+def _seats(model: Any, tokens: int, room: int) -> int:
+    """Return how many seats of so many tokens a pass has: fewer where prompts or what is written are long."""
+    most = SEATS.get(model.device.type, SEATS["cuda"])
+    return max(1, min(most if room < LONG_ROOM else most // 2, MAX_CACHED_TOKENS // tokens))
 
 
 def _added(starts: Sequence[int], ages: Sequence[int]) -> list[int]:

@@ -32,7 +32,8 @@ LOOK_EVERY = 2
 ANTIALIAS = 0.7
 # Edges are moved in at most so many pixels; the rest of the way is a plain resize, and a quarter of the time.
 MOST_PIXELS = 1200 * 1200
-LEAST_ALPHA = 1 / 512
+# Below this nobody sees a colour; dividing by it would show noise wherever the alpha is dropped.
+LEAST_ALPHA = 3 / 255
 
 
 def enlarge(image: Image.Image, width: int, height: int) -> Image.Image:

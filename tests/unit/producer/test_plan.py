@@ -43,14 +43,13 @@ def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
     [
         (
             "northbeam",
-            156,
+            120,
             {
                 "google_search.headline": 24,
-                "google_search.description": 24,
+                "google_search.description": 12,
                 "meta.headline": 12,
-                "meta.primary_text": 24,
+                "meta.primary_text": 12,
                 "email.subject": 12,
-                "push.notification": 12,
                 "instagram.square (image)": 12,
                 "meta.feed (creative)": 12,
                 "instagram.story (creative)": 12,
@@ -58,7 +57,7 @@ def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
             },
             {
                 "copy/starter/short": 3,
-                "copy/starter/medium": 4,
+                "copy/starter/medium": 2,
                 "image/starter/1080x1080": 1,
                 "creative/layouts/any": 3,
             },

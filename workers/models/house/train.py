@@ -40,23 +40,30 @@ CHECKPOINT_STEPS = 25
 SEED = 7
 
 
-# The family of briefs whose lines are plain: facts in the words of the brief, in sentences that fit any product.
+# Families of briefs whose lines are plain, facts in the words of the brief, in sentences that fit any product; and of
+# those whose facts have several doers, parts or conditions, which plain lines keep apart.
 PLAIN = "plain"
+CAREFUL = "careful"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training: how often over which lines, and the highest learning rate."""
+    """A part of the training: how often over the lines of which families, and the highest learning rate.
+
+    No family means all that have no stage of their own.
+    """
 
     epochs: int
     learning_rate: float
-    plain_only: bool
+    family: str | None
 
 
-# First the trade, from all lines; then the plain way in which a small model makes the fewest mistakes.
+# First the trade, from lines in all styles; then the plain way in which a small model makes the fewest mistakes; then
+# who does what, and what belongs to which part.
 STAGES = (
-    Stage(epochs=2, learning_rate=5e-4, plain_only=False),
-    Stage(epochs=2, learning_rate=5e-4, plain_only=True),
+    Stage(epochs=2, learning_rate=5e-4, family=None),
+    Stage(epochs=2, learning_rate=5e-4, family=PLAIN),
+    Stage(epochs=2, learning_rate=3e-4, family=CAREFUL),
 )
 
 
@@ -257,10 +264,10 @@ class Training:
         shutil.rmtree(self.checkpoint, ignore_errors=True)
         draft.rename(self.checkpoint)
 
-    def resume(self) -> None:
-        """Go on from the checkpoint, if there is one."""
+    def resume(self) -> bool:
+        """Go on from the checkpoint; return whether there is one."""
         if not (self.checkpoint / "state.json").is_file():
-            return
+            return False
         self.step = json.loads((self.checkpoint / "state.json").read_text(encoding="utf-8"))["step"]
         tensors = load_file(self.checkpoint / "state.safetensors")
         for name, master in self.masters.items():
@@ -268,11 +275,19 @@ class Training:
             moments = {key: tensors[f"{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")}
             self.optimizer.state[master] = {"step": torch.tensor(float(self.step)), **moments}
         self._copy_masters()
+        return True
 
     @torch.no_grad()
     def _copy_masters(self) -> None:
         for name, weight in self.weights.items():
             weight.copy_(self.masters[name])
+
+    @torch.no_grad()
+    def load_adapter(self, folder: Path) -> None:
+        """Go on from a written adapter, with a new optimizer."""
+        for name, weight in load_file(folder / "adapter_model.safetensors").items():
+            self.masters[name].copy_(weight)
+        self._copy_masters()
 
     def export(self, folder: Path) -> None:
         """Write the adapter as PEFT reads it, in bfloat16; nothing is pickled."""
@@ -290,25 +305,33 @@ class Training:
         config.save_pretrained(str(folder))
 
 
-def train(cache: Path, adapter: Path = ADAPTER, threads: int = 2) -> None:
-    """Train the house adapter and write it; `cache` holds the starter model and the checkpoint."""
+def train(cache: Path, adapter: Path = ADAPTER, threads: int = 2, first_stage: int = 1) -> None:
+    """Train the house adapter and write it; `cache` holds the starter model and the checkpoint.
+
+    A later first stage goes on from the adapter that is there.
+    """
     torch.set_num_threads(threads)
     taught, held_out = train_and_held_out(seed_briefs())
     training = Training(starter_folder(cache / "models"), cache / "house-checkpoint")
-    training.resume()
+    if not training.resume() and first_stage > 1:
+        training.load_adapter(adapter)
     first_step = 0
-    for number, stage in enumerate(STAGES, start=1):
-        briefs = [brief for brief in taught if (brief.family == PLAIN) == stage.plain_only]
+    for number, stage in enumerate(STAGES[first_stage - 1 :], start=first_stage):
+        briefs = [brief for brief in taught if _stage_family(brief) == stage.family]
         logger.info("stage %d: %d lines of %d briefs", number, sum(len(b.lines) for b in briefs), len(briefs))
         orders = [groups_of_epoch(briefs, f"{number}-{epoch}") for epoch in range(stage.epochs)]
         batches = [order[i : i + PACKS_A_STEP] for order in orders for i in range(0, len(order), PACKS_A_STEP)]
         if training.step < first_step + len(batches):
             _take(training, stage, batches, first_step)
             training.export(adapter)
-            for name, some in (("plain", True), ("all other", False)):
-                loss = training.held_out_loss([brief for brief in held_out if (brief.family == PLAIN) == some])
-                logger.info("held-out loss of %s briefs: %.3f", name, loss)
+            for family in (CAREFUL, PLAIN, None):
+                loss = training.held_out_loss([brief for brief in held_out if _stage_family(brief) == family])
+                logger.info("held-out loss of %s briefs: %.3f", family or "all other", loss)
         first_step += len(batches)
+
+
+def _stage_family(brief: SeedBrief) -> str | None:
+    return brief.family if brief.family in (PLAIN, CAREFUL) else None
 
 
 def _take(training: Training, stage: Stage, batches: Sequence[list[list[SeedLine]]], first_step: int) -> None:
@@ -335,9 +358,10 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder of starter model and checkpoint")
     parser.add_argument("--adapter", type=Path, default=ADAPTER, help="where the adapter is written")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--first-stage", type=int, default=1, help="go on from the written adapter with this stage")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train(given.cache, given.adapter, given.threads)
+    train(given.cache, given.adapter, given.threads, given.first_stage)
 
 
 if __name__ == "__main__":

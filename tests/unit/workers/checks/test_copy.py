@@ -142,6 +142,33 @@ def test_nothing_does_what_is_done_to_it_and_after_is_not_before(brief_of: Brief
     assert ({"roles", "times"} & wrong) == ({rule} if rule else set())
 
 
+FORMS = "Fill in forms on a tablet, get the customer's signature on the screen and print them before you leave. "
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("Fill in forms on a tablet and get the customer's signature on the screen.", None),
+        ("Before you leave, get the customer's signature on the screen of a tablet.", None),
+        ("Our best-selling pad has forms from 640 EUR on a screen.", None),
+        ("Slate Pad fills in forms on a tablet and on the screen.", "roles"),
+        ("Get forms on a tablet with your signature on the screen.", "roles"),
+        ("People need forms on a tablet with the screen of Slate Pad.", "roles"),
+        ("Before you leave, we remind you of the next inspection.", "clauses"),
+        ("The best-selling pad is a tablet with forms on a screen.", "claims"),
+        ("Slate Pad is a tablet with forms on a screen for 640 EUR.", "prices"),
+        ("From 640 EUR is what you print on a tablet.", "prices"),
+    ],
+)
+def test_who_does_it_whose_it_is_and_what_it_is_tied_to_stay(brief_of: BriefOf, text: str, rule: str | None):
+    description = FORMS + "We remind you of the next inspection. Our best-selling pad."
+    product = {"name": "Slate Pad", "description": description, "price": "from 640 EUR", "offer": None}
+
+    wrong = failed(text, brief_of(product=product))
+
+    assert wrong & {"roles", "clauses", "claims", "prices"} == ({rule} if rule else set())
+
+
 def test_a_question_without_a_question_mark_is_off_style(brief_of: BriefOf):
     brief = brief_of(style="question")
 

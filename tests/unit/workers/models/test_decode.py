@@ -7,11 +7,19 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from workers.models.decode import Decoder, Order, gumbel_noise, mixed_seed
+from workers.models.decode import Decoder, Draft, Order, gumbel_noise, mixed_seed
 
 
 def order_of(seed: int, max_tokens: int = 5) -> Order:
     return Order(prefix=(5, 6, 7), suffix=(8, 9), candidates=4, max_tokens=max_tokens, temperature=1.0, seed=seed)
+
+
+def mean_log_p(network: PreTrainedModel, tokens: Sequence[int]) -> float:
+    """Return what the model itself thinks of these tokens behind the prompt of the orders here."""
+    network.set_attn_implementation("sdpa")
+    ids = torch.tensor([[5, 6, 7, 8, 9, *tokens]])
+    log_ps = torch.log_softmax(network(ids).logits[0, 4:-1], -1)
+    return float(log_ps.gather(1, ids[0, 5:, None]).mean().detach())
 
 
 @pytest.fixture(scope="module")
@@ -46,22 +54,17 @@ def test_banned_tokens_are_never_written(network: PreTrainedModel):
 def test_drafts_are_what_the_model_itself_would_call_likely(network: PreTrainedModel):
     draft = Decoder(network, stops=[], bans=[], newlines=[]).write([order_of(1)])[0][0]
 
-    ids = torch.tensor([[5, 6, 7, 8, 9, *draft.tokens]])
-    log_ps = torch.log_softmax(network(ids).logits[0, 4:-1], -1)
-    expected = log_ps.gather(1, ids[0, 5:, None]).mean().detach()
-
-    assert abs(draft.mean_log_p - float(expected)) < 1e-4
+    assert draft.mean_log_p == pytest.approx(mean_log_p(network, draft.tokens), abs=1e-4)
 
 
 @dataclass(frozen=True)
 class Forbids:
-    """Forbids one token everywhere, and every token behind certain first ones."""
+    """Forbids one token everywhere."""
 
-    token: int = -1
-    behind: frozenset[int] = frozenset()
+    token: int
 
-    def allows(self, tokens: Sequence[int], token: int) -> bool:
-        return token != self.token and not (tokens and tokens[0] in self.behind)
+    def allows(self, _tokens: Sequence[int], token: int) -> bool:
+        return token != self.token
 
 
 def test_a_guard_keeps_a_token_out(network: PreTrainedModel):
@@ -75,27 +78,84 @@ def test_a_guard_keeps_a_token_out(network: PreTrainedModel):
     assert all(common not in draft.tokens for draft in held)
 
 
-def test_a_row_without_a_way_on_begins_anew_with_other_noise(network: PreTrainedModel):
+@dataclass(frozen=True)
+class EndsHere:
+    """Leaves no way on behind some tokens; they may stand at the end."""
+
+    tokens: frozenset[int]
+
+    def allows(self, tokens: Sequence[int], _token: int) -> bool:
+        return not (tokens and tokens[-1] in self.tokens)
+
+
+def test_a_draft_without_a_way_on_takes_back_its_last_token(network: PreTrainedModel):
+    decoder = Decoder(network, stops=[], bans=[], newlines=[])
+    free = decoder.write([order_of(1, max_tokens=12)])[0]
+    third = frozenset(draft.tokens[2] for draft in free)
+
+    held = decoder.write([replace(order_of(1, max_tokens=12), guard=EndsHere(third))])[0]
+
+    assert [len(draft.tokens) for draft in held] == [12] * 4
+    assert [draft.tokens[:2] for draft in held] == [draft.tokens[:2] for draft in free]
+    assert all(not third & set(draft.tokens[:-1]) for draft in held)
+
+
+def test_what_was_taken_back_leaves_no_trace(network: PreTrainedModel):
+    decoder = Decoder(network, stops=[], bans=[], newlines=[])
+    third = frozenset(draft.tokens[2] for draft in decoder.write([order_of(1, max_tokens=12)])[0])
+
+    for draft in decoder.write([replace(order_of(1, max_tokens=12), guard=EndsHere(third))])[0]:
+        assert draft.mean_log_p == pytest.approx(mean_log_p(network, draft.tokens), abs=1e-4)
+
+
+def test_a_draft_that_is_less_likely_than_it_may_be_ends_unfinished(network: PreTrainedModel):
+    decoder = Decoder(network, stops=[], bans=[], newlines=[])
+    free = decoder.write([order_of(1, max_tokens=12)])[0]
+
+    held = decoder.write([replace(order_of(1, max_tokens=12), least_log_p=-25.0)])[0]
+
+    assert all(draft.mean_log_p * len(draft.tokens) < -25 for draft in free)
+    assert all(not draft.is_finished and draft.mean_log_p * len(draft.tokens) >= -25 for draft in held)
+
+
+def firsts_of(drafts: Sequence[Draft]) -> list[int]:
+    return [draft.tokens[0] for draft in drafts]
+
+
+def test_a_row_whose_draft_is_not_accepted_begins_another_with_other_noise(network: PreTrainedModel):
     every_second = list(range(0, 300, 2))
     decoder = Decoder(network, stops=every_second, bans=[], newlines=[])
-    firsts = [draft.tokens[0] for draft in decoder.write([order_of(1, max_tokens=60)])[0]]
-    order = replace(order_of(1, max_tokens=60), guard=Forbids(behind=frozenset(firsts[:1])))
+    plain = order_of(1, max_tokens=60)
+    unwanted = firsts_of(decoder.write([plain])[0])
+    order = replace(plain, accepts=lambda draft: draft.tokens[0] not in unwanted, wanted=4, tries=3)
 
     drafts, beside = decoder.write([order, order_of(2, max_tokens=60)])
-    alone = decoder.write([order])[0]
 
-    assert all(draft.is_finished and draft.tokens[0] != firsts[0] for draft in drafts)
-    assert drafts == alone
+    assert sorted(firsts_of(drafts))[:4] != sorted(unwanted)
+    assert len(drafts) > 4
+    assert len(drafts) <= 4 * 3
+    assert drafts == decoder.write([order])[0]
     assert beside == decoder.write([order_of(2, max_tokens=60)])[0]
 
 
-def test_a_row_without_any_way_on_ends_unfinished(network: PreTrainedModel):
+@pytest.mark.parametrize(("is_fit", "drafts"), [(True, 4), (False, 12)])
+def test_rows_begin_again_only_while_too_few_drafts_are_accepted(
+    network: PreTrainedModel, drafts: int, *, is_fit: bool
+):
+    order = replace(order_of(1, max_tokens=60), accepts=lambda _: is_fit, wanted=2, tries=3)
+
+    made = Decoder(network, stops=list(range(0, 300, 2)), bans=[], newlines=[]).write([order])[0]
+
+    assert len(made) == drafts
+
+
+def test_a_row_without_any_way_on_ends_unfinished_after_its_tries(network: PreTrainedModel):
     everything = frozenset(range(network.config.vocab_size))
-    order = replace(order_of(1), guard=Forbids(behind=everything))
+    order = replace(order_of(1), guard=EndsHere(everything), tries=2)
 
     drafts = Decoder(network, stops=[], bans=[], newlines=[]).write([order])[0]
 
-    assert [(len(draft.tokens), draft.is_finished) for draft in drafts] == [(1, False)] * 4
+    assert [draft.is_finished for draft in drafts] == [False] * 8
 
 
 def test_noise_depends_on_seed_step_and_token_and_on_nothing_else():

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from core.errors import StateError
-from workers.models.miniature.training import Plan
 from workers.models.music.networks import Architecture, Transformer
 from workers.models.music.tokens import tokenizer_of
+from workers.models.training import Plan
 
 SHIPPED = Path(__file__).parent / "weights"
 

@@ -5,9 +5,9 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
+from core.music.moods import steps_to_key
+from core.music.pieces import SCALE
 from workers.models.music.master import RATE, Audio, loudness_of, true_peak_db
-from workers.models.music.moods import steps_to_key
-from workers.models.music.pieces import SCALE
 
 # Pitches, 16 times a second's quarter: long enough to tell low notes apart.
 WINDOW = 8192

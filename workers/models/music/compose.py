@@ -14,9 +14,9 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
 from core.errors import ModelLoadError
+from core.music.pieces import METERS, Piece
 from workers.models.decode import gumbel_noise, mixed_seed
 from workers.models.music.grammar import Grammar
-from workers.models.music.pieces import METERS, Piece
 from workers.models.music.tokens import EOS, MOST_BARS, Conditions, piece_of
 
 ROWS = 16

@@ -5,9 +5,9 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
+from core.music.pieces import METERS
 from workers.models.music.master import RATE, Audio
 from workers.models.music.midi import TICKS, Score
-from workers.models.music.pieces import METERS
 
 WIDTH, ROLL_HEIGHT, DRUMS_HEIGHT, WAVE_HEIGHT = 960, 240, 40, 100
 BACKGROUND, LINES, WAVE = (17, 20, 28), (44, 50, 64), (110, 170, 255)

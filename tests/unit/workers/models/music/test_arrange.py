@@ -3,13 +3,13 @@
 import pytest
 
 from core.errors import ImpossibleWorkError, UnknownIdError
+from core.music.forms import Form, form_for
+from core.music.instruments import INSTRUMENTS
+from core.music.moods import MOODS, TEMPI, MusicBrief, key_of, mood_of, steps_to_key
+from core.music.pieces import METERS, SCALE, Piece
 from workers.models.music.arrange import Playing, arrange, voicing
-from workers.models.music.forms import Form, form_for
-from workers.models.music.instruments import INSTRUMENTS
 from workers.models.music.midi import TICKS, Score, midi_bytes
-from workers.models.music.moods import MOODS, MusicBrief, key_of, mood_of, steps_to_key
 from workers.models.music.patterns import DRUM_PATTERNS, MANNERS
-from workers.models.music.pieces import METERS, SCALE, Piece
 
 FORM = Form(written=4, bars=8, bpm=100, tail_seconds=1.2)
 WITH_DRUMS = Playing("pop", steps=2, energy=3, seed=1)
@@ -98,7 +98,7 @@ def test_a_form_fills_the_seconds_exactly_at_a_tempo_of_its_manner(mood: str, se
     meter = METERS[chosen.meter]
     length = form.bars * meter.bar / meter.beat * 60 / form.bpm + form.tail_seconds
     assert length == pytest.approx(seconds)
-    assert 0.6 * MANNERS[chosen.manner].bpm[0] < form.bpm < 1.4 * MANNERS[chosen.manner].bpm[1]
+    assert 0.6 * TEMPI[chosen.manner][0] < form.bpm < 1.4 * TEMPI[chosen.manner][1]
 
 
 @pytest.mark.parametrize("seconds", [4.9, 61])

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from core.errors import ImpossibleWorkError
-from workers.models.music.moods import Mood
-from workers.models.music.patterns import MANNERS
-from workers.models.music.pieces import METERS
+from core.music.moods import TEMPI, Mood
+from core.music.pieces import METERS
 
 LEAST_SECONDS, MOST_SECONDS = 5.0, 60.0
 # Bars that tunes have; four are too few for more than a few seconds.
@@ -33,7 +32,7 @@ def form_for(mood: Mood, seconds: float, *, is_loop: bool = False, wished_bpm: f
         raise ImpossibleWorkError(f"music of {seconds} s is not made: ask for {LEAST_SECONDS} to {MOST_SECONDS} s")
     meter = METERS[mood.meter]
     tail = 0.0 if is_loop else min(1.8, 0.05 * seconds + 0.6)
-    slowest, fastest = MANNERS[mood.manner].bpm
+    slowest, fastest = TEMPI[mood.manner]
     if meter.beat == 36:
         slowest, fastest = round(slowest * COMPOUND[0]), round(fastest * COMPOUND[1])
     if wished_bpm:

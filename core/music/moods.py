@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from core.errors import UnknownIdError
-from workers.models.music.pieces import MODES, PITCH_CLASSES, root
+from core.music.pieces import MODES, PITCH_CLASSES, root
 
 KEYS = re.compile(r"(?P<tonic>[A-G][#b]?)\s*(?P<mode>m|minor|major|dorian|mixolydian)?", re.IGNORECASE)
 FLATS = {"Db": "C#", "D#": "Eb", "Gb": "F#", "G#": "Ab", "A#": "Bb", "Cb": "B", "E#": "F", "Fb": "E", "B#": "C"}
@@ -33,6 +33,18 @@ MOODS = {
     "lofi": Mood("dorian", "4/4", "air", 1, "lofi", 78),
     "romantic": Mood("major", "3/4", "waltz", 1, "ambient", 80),
     "electronic": Mood("minor", "4/4", "reel", 5, "electronic", 124),
+}
+# The tempo of each manner of playing, in beats a minute.
+TEMPI = {
+    "acoustic": (92, 126),
+    "pop": (96, 124),
+    "corporate": (100, 124),
+    "lofi": (70, 88),
+    "cinematic": (72, 100),
+    "ambient": (60, 84),
+    "playful": (104, 132),
+    "electronic": (110, 128),
+    "solemn": (60, 84),
 }
 # A meter that the mood did not mean has a style of its own.
 STYLE_OF_METER = {"3/4": "waltz", "6/8": "jig", "9/8": "slipjig"}

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from core.errors import ImpossibleWorkError
-from core.music.moods import TEMPI, Mood
+from core.music.moods import TEMPI, Mood, MusicBrief, mood_of
 from core.music.pieces import METERS
+from schemas.music import LEAST_SECONDS, MOST_SECONDS
 
-LEAST_SECONDS, MOST_SECONDS = 5.0, 60.0
 # Bars that tunes have; four are too few for more than a few seconds.
 WRITTEN_BARS = (4, 6, 8, 10, 12, 16, 20, 24)
 THIN = 4
@@ -24,6 +24,11 @@ class Form:
     bars: int
     bpm: float
     tail_seconds: float
+
+
+def form_of(brief: MusicBrief) -> Form:
+    """Return the form of what a brief asks for; raises UnknownIdError and ImpossibleWorkError."""
+    return form_for(mood_of(brief), brief.seconds, is_loop=brief.is_loop, wished_bpm=brief.bpm)
 
 
 def form_for(mood: Mood, seconds: float, *, is_loop: bool = False, wished_bpm: float | None = None) -> Form:

@@ -6,10 +6,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from core.music.pieces import METERS
+from schemas.music import PICTURE_HEIGHT, PICTURE_WIDTH
 from workers.models.music.master import RATE, Audio
 from workers.models.music.midi import TICKS, Score
 
-WIDTH, ROLL_HEIGHT, DRUMS_HEIGHT, WAVE_HEIGHT = 960, 240, 40, 100
+WIDTH, ROLL_HEIGHT, DRUMS_HEIGHT = PICTURE_WIDTH, 240, 40
+WAVE_HEIGHT = PICTURE_HEIGHT - ROLL_HEIGHT - DRUMS_HEIGHT
 BACKGROUND, LINES, WAVE = (17, 20, 28), (44, 50, 64), (110, 170, 255)
 COLOURS = {
     "lead": (255, 170, 70),

@@ -76,7 +76,9 @@ class Settings(BaseSettings):
     ] = "none"
     music_model: Annotated[
         str,
-        Field(description="Model for music: `starter`, a folder, a hub id, or s3://bucket/prefix."),
+        Field(
+            description="Model for music (starter, MusicGen, ACE-Step): `starter`, a folder, a hub id, or s3://bucket/prefix."
+        ),
     ] = "starter"
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")] = "auto"
     dtype: Annotated[

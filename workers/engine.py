@@ -159,10 +159,10 @@ class Engine:
         return CreativeModel()
 
     def _load_music(self, reference: str, _adapter: str | None) -> Model:
-        from workers.models.music import model  # noqa: PLC0415 - only a worker of this kind pays for it
+        from workers.models.music import references  # noqa: PLC0415 - only a worker of this kind pays for it
 
         settings = self._settings
-        return model.load(reference, settings.device, settings.dtype, self.cache, settings.threads)
+        return references.load(reference, settings.device, settings.dtype, self.cache, settings.threads)
 
     @property
     def cache(self) -> Path:

@@ -9,17 +9,15 @@ from pathlib import Path
 
 import torch
 from pydantic import JsonValue
-from transformers.utils import logging as transformers_logging
 
-from core.errors import ImpossibleWorkError
-from core.music.moods import MusicBrief, brief_of
+from core.music.moods import MusicBrief
 from core.music.pieces import METERS, PITCH_CLASSES
 from schemas.jobs import Job
 from workers.models.decode import mixed_seed
-from workers.models.device import device_of
 from workers.models.music.compose import WEIGHTS, Composer, composer
 from workers.models.music.encode import FORMATS, encoded
 from workers.models.music.midi import midi_bytes
+from workers.models.music.orders import brief_of_job
 from workers.models.music.originality import Memory
 from workers.models.music.picture import picture_of
 from workers.models.music.produce import Music, perform, write
@@ -45,20 +43,13 @@ class MusicModel:
 
     def generate(self, jobs: Sequence[Job], attempt: int, _parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
         """Return one piece for each job, in their order; a near-copy of a tune that was learnt says so in `refused`."""
-        briefs = [order_of(job) for job in jobs]
+        briefs = [brief_of_job(job) for job in jobs]
         seeds = [mixed_seed(job.seed, attempt) for job in jobs]
         written = write(self._composer, self._memory, briefs, seeds)
         return [
             [_sample(perform(one, brief, seed), brief, job.seed, attempt)]
             for job, one, brief, seed in zip(jobs, written, briefs, seeds, strict=True)
         ]
-
-
-def order_of(job: Job) -> MusicBrief:
-    """Return what a job asks for; raises ImpossibleWorkError for one that asks for no music."""
-    if job.brief.music is None:
-        raise ImpossibleWorkError(f"job {job.id} does not say what music it wants: submit its campaign anew")
-    return brief_of(job.brief.music)
 
 
 def _sample(music: Music, brief: MusicBrief, seed: int, attempt: int) -> Sample:
@@ -103,17 +94,7 @@ def _recipe(music: Music, brief: MusicBrief) -> dict[str, JsonValue]:
     }
 
 
-def load(reference: str, device: str, _dtype: str, _cache: Path, threads: int) -> MusicModel:
-    """Load `starter`, or a folder of weights as its training exports them.
-
-    Raises ModelLoadError with the way out.
-    """
-    if threads:
-        torch.set_num_threads(threads)
-    place = device_of(device)
-    # Bars of progress belong to terminals.
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder = SHIPPED if reference == STARTER else Path(reference)
-    loaded = composer(folder, place)
-    version = f"{STARTER if reference == STARTER else folder.resolve().name}@{sha256_of(folder / WEIGHTS)[:8]}"
-    return MusicModel(loaded, Memory(tunes()), version, str(place))
+def load(name: str, device: torch.device, folder: Path = SHIPPED) -> MusicModel:
+    """Load a folder of weights as its training exports them; raises ModelLoadError with the way out."""
+    loaded = composer(folder, device)
+    return MusicModel(loaded, Memory(tunes()), f"{name}@{sha256_of(folder / WEIGHTS)[:8]}", str(device))

@@ -31,7 +31,7 @@ def trained(plan: Plan, module: str) -> dict[str, torch.Tensor]:
     """Return the weights of a module in the checkpoint of a plan, whether that is fulfilled or not."""
     if not plan.checkpoint.is_file():
         raise StateError(
-            f"{plan.name} is not trained in {plan.folder}: run `python -m workers.models.music.train {plan.name}`"
+            f"{plan.name} is not trained in {plan.folder}: run `factory models train-starter music {plan.name}`"
         )
     prefix = f"module/{module}/"
     tensors = load_file(plan.checkpoint)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,15 @@ from PIL import Image
 
 from core.ledger import Ledger
 from core.settings import Settings
-from schemas.campaigns import Audience, Brand, Kind, voice_of
-from schemas.jobs import Brief, Job, MusicOrder
+from schemas.campaigns import Kind
+from schemas.jobs import Job, MusicOrder
 from workers.choose import Chooser, rejection
 from workers.finishing.music import MusicFinisher
 from workers.models.music.encode import encoded
 from workers.models.music.master import RATE, Audio, master
 from workers.models.protocol import File, Sample
+
+from support.music_jobs import music_job
 
 SECONDS = 5.0
 SCALE = (60, 62, 64, 65, 67, 69, 71, 72)
@@ -40,23 +43,7 @@ def chooser(settings: Settings, finisher: MusicFinisher) -> Iterator[Chooser]:
 
 
 def job(channel: str = "music.ident", number: int = 0) -> Job:
-    brand = Brand(name="Northbeam")
-    brief = Brief(
-        brand=brand,
-        product=voice_of(brand),
-        audience=Audience(id="all", description="everybody"),
-        channel=channel,
-        music=MusicOrder(mood="calm", seconds=SECONDS),
-    )
-    return Job(
-        id=f"spring-{number:06}",
-        campaign_id="spring",
-        kind=Kind.MUSIC,
-        bucket="music/starter/4-bars",
-        brief=brief,
-        variant=0,
-        seed=1,
-    )
+    return music_job(MusicOrder(mood="calm", seconds=SECONDS), number, channel)
 
 
 def tune(seed: int, volume: float = 1.0) -> Audio:
@@ -98,6 +85,15 @@ def test_a_recording_that_is_too_quiet_or_too_short_fails_its_check(finisher: Mu
     failed = [[one.name for one in finisher.check(job(), made) if not one.passed] for made in (quiet, short)]
 
     assert failed == [["loudness"], ["duration"]]
+
+
+def test_of_a_piece_that_nobody_wrote_down_key_and_bars_are_not_judged(finisher: MusicFinisher):
+    finished = finisher.finish(job(), replace(sample(tune(1)), recipe={}), "musicgen@ab12")
+
+    assert finished.preview == "calm, 5 s"
+    assert {check.name for check in finisher.check(job(), finished)} == {
+        *("duration", "silence", "clipping", "peak", "loudness")
+    }
 
 
 def test_a_campaign_has_no_piece_twice_in_whatever_channel(chooser: Chooser):

@@ -3,41 +3,22 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from core.errors import ImpossibleWorkError, ModelLoadError
 from core.music.pieces import Piece
-from schemas.campaigns import Audience, Brand, Kind, voice_of
-from schemas.jobs import Brief, Job, MusicOrder
-from workers.models.music import model
+from schemas.jobs import MusicOrder
+from workers.models.music import model, references
 from workers.models.music.compose import Composer
 from workers.models.music.encode import decoded
 from workers.models.music.model import MusicModel
 from workers.models.music.originality import Memory, Originality
 from workers.models.music.tunes import Tune
 
+from support.music_jobs import music_job
 from support.tiny_composer import write_composer
 
-BRAND = Brand(name="Northbeam")
 ORDERS = [MusicOrder(mood="happy", seconds=5), MusicOrder(mood="calm", seconds=6, key="D")]
-
-
-def job(order: MusicOrder | None, seed: int) -> Job:
-    brief = Brief(
-        brand=BRAND,
-        product=voice_of(BRAND),
-        audience=Audience(id="all", description="everybody"),
-        channel="music.ident",
-        music=order,
-    )
-    return Job(
-        id=f"spring-{seed:06}",
-        campaign_id="spring",
-        kind=Kind.MUSIC,
-        bucket="music/starter/4-bars",
-        brief=brief,
-        variant=0,
-        seed=seed,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +27,7 @@ def loaded(composer: Composer, some_tunes: list[Tune]) -> MusicModel:
 
 
 def test_a_job_gets_the_same_bytes_alone_and_in_any_batch(loaded: MusicModel):
-    jobs = [job(order, seed) for seed, order in enumerate(ORDERS)]
+    jobs = [music_job(order, seed) for seed, order in enumerate(ORDERS)]
 
     [_, [together]] = loaded.generate(jobs, 1)
     [[alone]] = loaded.generate(jobs[1:], 1)
@@ -57,14 +38,14 @@ def test_a_job_gets_the_same_bytes_alone_and_in_any_batch(loaded: MusicModel):
 
 
 def test_a_higher_attempt_gives_another_piece(loaded: MusicModel):
-    [[first]], [[second]] = (loaded.generate([job(ORDERS[1], 1)], attempt) for attempt in (1, 2))
+    [[first]], [[second]] = (loaded.generate([music_job(ORDERS[1], 1)], attempt) for attempt in (1, 2))
 
     assert first.recipe["words"] != second.recipe["words"]
     assert first.recipe["wav_sha256"] != second.recipe["wav_sha256"]
 
 
 def test_the_recipe_says_how_it_was_made(loaded: MusicModel):
-    [[sample]] = loaded.generate([job(ORDERS[1], 7)], 1)
+    [[sample]] = loaded.generate([music_job(ORDERS[1], 7)], 1)
 
     told = {key: sample.recipe[key] for key in ("mood", "key", "meter", "seed", "attempt", "written_bars")}
     assert told == {"mood": "calm", "key": "D major", "meter": "4/4", "seed": 7, "attempt": 1, "written_bars": 4}
@@ -78,27 +59,25 @@ def test_a_near_copy_is_refused_by_the_model_itself(composer: Composer):
         def originality(self, piece: Piece) -> Originality:
             return Originality(0.0, len(piece.melody), len(piece.melody))
 
-    [[sample]] = MusicModel(composer, Remembers(), "tiny@1", "cpu").generate([job(ORDERS[0], 1)], 1)
+    [[sample]] = MusicModel(composer, Remembers(), "tiny@1", "cpu").generate([music_job(ORDERS[0], 1)], 1)
 
     assert sample.refused == "too near to a tune that the model learnt from"
 
 
 def test_a_job_that_asks_for_no_music_says_what_to_do(loaded: MusicModel):
     with pytest.raises(ImpossibleWorkError, match="submit its campaign anew"):
-        loaded.generate([job(None, 1)], 1)
+        loaded.generate([music_job(None, 1)], 1)
 
 
 def test_a_folder_of_weights_is_loaded_under_its_name_and_hash(tmp_path: Path):
     folder = write_composer(tmp_path / "tiny")
 
-    found = model.load(str(folder), "cpu", "auto", tmp_path, 0)
+    found = references.load(str(folder), "cpu", "auto", tmp_path, 0)
 
     name, _, sha256 = found.version.partition("@")
     assert (name, len(sha256), found.device) == ("tiny", 8, "cpu")
 
 
-def test_missing_weights_are_named_with_the_way_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(model, "SHIPPED", tmp_path)
-
+def test_missing_weights_are_named_with_the_way_to_get_them(tmp_path: Path):
     with pytest.raises(ModelLoadError, match="`factory models train-starter music`, or set FACTORY_MUSIC_MODEL"):
-        model.load("starter", "cpu", "auto", tmp_path, 0)
+        model.load("starter", torch.device("cpu"), tmp_path)

@@ -1,4 +1,4 @@
-"""What made a picture, and how we know: reads its signed C2PA manifest, and the XMP note beside it. Never goes online.
+"""What made a file, and how we know: reads its signed C2PA manifest, and the note beside it. Never goes online.
 
 A manifest cannot be changed without notice, but it can be cut off; so its absence proves nothing.
 """
@@ -27,13 +27,24 @@ _FORMATS = {
     "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
     "image/jpeg": re.compile(rb"\xff\xd8\xff"),
     "image/webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    "audio/wav": re.compile(rb"RIFF.{4}WAVE", re.DOTALL),
+    "audio/mpeg": re.compile(rb"ID3|\xff[\xe2-\xfb]"),
+    "audio/ogg": re.compile(rb"OggS"),
+    "audio/midi": re.compile(rb"MThd"),
 }
-_XMP = re.compile(rb"<x:xmpmeta.*?</x:xmpmeta>", re.DOTALL)
+# Formats that have no room for a manifest: it lies beside the file.
+SIDECARS = {"audio/ogg", "audio/midi"}
+SIDECAR_ENDING, SIDECAR_TYPE = "c2pa", "application/c2pa"
+# How the note in a file of music begins.
+TOLD_OF_MUSIC = "Made by a generative AI model."
+_NOTE = re.compile(
+    rb"<x:xmpmeta.*?</x:xmpmeta>|" + re.escape(TOLD_OF_MUSIC.encode()) + rb'(?: \w+="[^"]{0,500}")+', re.DOTALL
+)
 _UNTRUSTED = "signingCredential.untrusted"
 
 
 class Source(StrEnum):
-    """How a picture came to be, in the words of the IPTC: wholly generated, or composed with generated parts."""
+    """How a file came to be, in the words of the IPTC: wholly generated, or composed with generated parts."""
 
     GENERATED = "trainedAlgorithmicMedia"
     COMPOSED = "compositeWithTrainedAlgorithmicMedia"
@@ -46,7 +57,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Origin:
-    """What is written into a picture: how it came to be, and the model and version that made it."""
+    """What is written into a file: how it came to be, and the model and version that made it."""
 
     source: Source
     model: str
@@ -75,12 +86,15 @@ class Provenance:
     signer: str = ""
 
 
-def read(data: bytes, anchors: str = "") -> Provenance:
-    """Return what the bytes of a picture say about their making; `anchors` are the certificates we trust, as PEM.
+def read(data: bytes, anchors: str = "", sidecar: bytes = b"") -> Provenance:
+    """Return what the bytes of a file say about their making; `anchors` are the certificates we trust, as PEM.
 
-    Raises ProvenanceError for what is no PNG, JPEG or WebP.
+    The manifest of an OGG or MIDI file is its sidecar. Raises ProvenanceError for any other kind of file.
     """
     content_type = content_type_of(data)
+    if content_type in SIDECARS and not sidecar:
+        return _noted(data)
+    beside = {"manifest_data": sidecar} if content_type in SIDECARS else {}
     trust = {"trust": {"user_anchors": anchors}} if anchors else {}
     try:
         context = c2pa.Context(c2pa.Settings.from_dict({"verify": _OFFLINE} | trust))
@@ -89,7 +103,7 @@ def read(data: bytes, anchors: str = "") -> Provenance:
             f"FACTORY_PROVENANCE_CERTIFICATE: not a PEM certificate that we can read ({error})"
         ) from error
     try:
-        with c2pa.Reader(content_type, BytesIO(data), context=context) as reader:
+        with c2pa.Reader(content_type, BytesIO(data), context=context, **beside) as reader:
             return _signed(json.loads(reader.json()))
     except c2pa.C2paError as error:
         # The library has no class for a manifest that lies elsewhere and was not fetched.
@@ -99,16 +113,16 @@ def read(data: bytes, anchors: str = "") -> Provenance:
 
 
 def content_type_of(data: bytes) -> str:
-    """Return the content type that the first bytes show; raises ProvenanceError for what is no such picture."""
+    """Return the content type that the first bytes show; raises ProvenanceError for what cannot tell its making."""
     found = next((name for name, head in _FORMATS.items() if head.match(data)), None)
     if found is None:
-        raise ProvenanceError("this is no PNG, JPEG or WebP picture: only those tell where they come from")
+        raise ProvenanceError("this is no PNG, JPEG, WebP, WAV, MP3, OGG or MIDI: only those tell where they come from")
     return found
 
 
 @cache
 def generator() -> str:
-    """Return the name and version of this program, as pictures carry them."""
+    """Return the name and version of this program, as files carry them."""
     return f"{GENERATOR} {version(GENERATOR)}"
 
 
@@ -153,7 +167,7 @@ def _signed(report: dict[str, Any]) -> Provenance:
 
 
 def _creation(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return the action that says how the picture came to be, or the first one there is."""
+    """Return the action that says how the file came to be, or the first one there is."""
     actions: list[dict[str, Any]] = [
         action
         for assertion in manifest.get("assertions", [])
@@ -174,23 +188,23 @@ def _joined(named: dict[str, Any]) -> str:
 
 
 def _noted(data: bytes) -> Provenance:
-    """Return what the XMP note says: worth no more than any text, but it survives tools that know no C2PA."""
-    packet = _XMP.search(data)
+    """Return what the note says: worth no more than any text, but it survives tools that know no C2PA."""
+    packet = _NOTE.search(data)
     note = packet[0].decode(errors="replace") if packet else ""
-    source = _property(note, "Iptc4xmpExt:DigitalSourceType").removeprefix(SOURCE_TYPES)
+    source = _property(note, "DigitalSourceType").removeprefix(SOURCE_TYPES)
     if not source:
-        return Provenance(Validity.NONE, "no C2PA manifest and no XMP note; that does not say how it was made")
-    model = (_property(note, "Iptc4xmpExt:AISystemUsed"), _property(note, "Iptc4xmpExt:AISystemVersionUsed"))
+        return Provenance(Validity.NONE, "no C2PA manifest and no note; that does not say how it was made")
+    model = (_property(note, "AISystemUsed"), _property(note, "AISystemVersionUsed"))
     return Provenance(
         validity=Validity.NONE,
-        evidence="no C2PA manifest; an XMP note says so, which anybody can write or change",
+        evidence="no C2PA manifest; a note says so, which anybody can write or change",
         source=source,
-        generator=_property(note, "xmp:CreatorTool"),
+        generator=_property(note, "CreatorTool"),
         model=" ".join(filter(None, model)),
     )
 
 
 def _property(note: str, name: str) -> str:
-    """Return a simple property of XMP, written as an attribute or as an element."""
-    found = re.search(rf"""{name}(?:\s*=\s*["']([^"'<]*)["']|>([^<]*)<)""", note)
+    """Return a property of a note, written as an attribute or as an element, whatever stands for its namespace."""
+    found = re.search(rf"""\b{name}(?:\s*=\s*["']([^"'<]*)["']|>([^<]*)<)""", note)
     return unescape((found[1] or found[2] or "").strip()) if found else ""

@@ -74,6 +74,12 @@ class Settings(BaseSettings):
         Literal["none", "nudenet"],
         Field(description="What looks for nudity on pictures; `nudenet` is a package that you install (AGPL-3.0)."),
     ] = "none"
+    music_model: Annotated[
+        str,
+        Field(
+            description="Model for music (starter, MusicGen, ACE-Step): `starter`, a folder, a hub id, or s3://bucket/prefix."
+        ),
+    ] = "starter"
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")] = "auto"
     dtype: Annotated[
         Literal["auto", "bfloat16", "float16", "float32"], Field(description="Number format of weights.")

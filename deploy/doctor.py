@@ -30,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "clock": servers.clock,
     "workers": workers.ping,
     "model: copy": workers.model,
+    "model: music": workers.music,
     "safety of pictures": workers.safety,
     "device": workers.device,
 }

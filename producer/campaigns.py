@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from core.errors import CampaignFileError, Problem
-from producer import creatives, feeds, logos
+from producer import creatives, feeds, logos, music
 from producer.documents import Document, Loc, read_json, read_yaml
 from producer.logos import Logo
 from producer.problems import Problems, explain, file_name, problem_at, suggestion
@@ -26,10 +26,12 @@ from schemas.campaigns import (
     CreativeDeliverable,
     ImageDeliverable,
     Kind,
+    MusicDeliverable,
     Product,
     ProductFeed,
 )
 from schemas.channels import channels
+from schemas.music import music_channels
 from schemas.pictures import picture_channels
 
 # Reading this much YAML takes a quarter of a minute; more products than that belong into a feed.
@@ -48,6 +50,7 @@ _DELIVERABLES: dict[str, type[BaseModel]] = {
     Kind.COPY: CopyDeliverable,
     Kind.IMAGE: ImageDeliverable,
     Kind.CREATIVE: CreativeDeliverable,
+    Kind.MUSIC: MusicDeliverable,
 }
 # Lists in which two entries must differ: the list, the keys that tell them apart, and the way out.
 _DISTINCT = (
@@ -170,15 +173,21 @@ def _wrong_deliverables(document: Document) -> list[Problem]:
     for i in range(document.length("deliverables")):
         loc: Loc = ("deliverables", i)
         kind, channel = document.text((*loc, "kind")), document.text((*loc, "channel"))
-        known = {Kind.COPY: list(channels()), "": [*channels(), *picture_channels()]}.get(
-            kind, list(picture_channels())
-        )
+        known = _channels_for(kind)
         if channel and channel not in known:
             message = f"unknown channel; {suggestion(channel, known)}"
             problems.append(problem_at(document, (*loc, "channel"), message))
         if kind == Kind.CREATIVE:
             problems += creatives.missing_parts(document, loc, made)
-    return problems + creatives.impossible(document)
+    return problems + creatives.impossible(document) + music.impossible(document)
+
+
+def _channels_for(kind: str) -> list[str]:
+    """Return the channels of a kind; of all kinds, where it is missing."""
+    known: dict[str, list[str]] = {Kind.COPY: list(channels()), Kind.MUSIC: list(music_channels())}
+    if not kind:
+        return [*channels(), *picture_channels(), *music_channels()]
+    return known.get(kind, list(picture_channels()))
 
 
 def _channels_of(document: Document, kind: Kind) -> list[str]:

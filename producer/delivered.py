@@ -2,8 +2,8 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from pydantic import ValidationError
@@ -34,6 +34,8 @@ class Delivery:
     # The bytes of the file; nothing where only tables are written.
     data: bytes = b""
     manifest: Manifest | None = None
+    # The bytes of its companions, by their endings.
+    companions: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Objects:
@@ -95,7 +97,7 @@ def deliveries(
 ) -> Iterator[Delivery]:
     """Yield every asset of a campaign in the order of its plan; the first damaged one raises CorruptAssetError.
 
-    Lines of copy are always read; pictures, which are large, only with `with_files`.
+    Lines of copy are always read; files, which are large, only with `with_files`.
     """
     objects = Objects(storage)
     for delivered in ledger.assets.of_campaign(campaign_id):
@@ -112,6 +114,9 @@ def _delivery(
         data = f"{text}\n".encode()
     elif with_files:
         data = storage.get(asset.location)
+    with_manifest = with_manifests or with_files
+    manifest = manifest_of(_manifest_bytes(objects, storage, asset), asset) if with_manifest else None
+    companions = manifest.companions if manifest and with_files else ()
     return Delivery(
         asset=asset,
         kind=delivered.kind,
@@ -120,7 +125,8 @@ def _delivery(
         created_at=delivered.created_at,
         text=text,
         data=data,
-        manifest=manifest_of(_manifest_bytes(objects, storage, asset), asset) if with_manifests else None,
+        companions={one.ending: storage.get(one.location) for one in companions},
+        manifest=manifest,
     )
 
 

@@ -1,18 +1,30 @@
 """Mend the brief of a dead letter: assignments such as `product.description=...`, checked like a campaign."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from core.errors import ImpossibleWorkError
+from core.errors import ImpossibleWorkError, UnknownIdError
+from core.music.instruments import INSTRUMENTS, unknown_instruments
 from producer.documents import UNPRINTABLE
+from producer.music import shape_of, wrong_length, wrong_tempo
 from producer.problems import suggestion
-from schemas.buckets import Bucket
+from schemas.buckets import ANY_SHAPE, Bucket
+from schemas.campaigns import Kind
 from schemas.channels import channels
-from schemas.jobs import Brief, Job
+from schemas.jobs import Brief, Job, MusicOrder
+from schemas.music import music_channels
+from schemas.pictures import picture_channels
 from schemas.rates import Rates
+
+CHANNELS: dict[Kind, Callable[[], Mapping[str, object]]] = {
+    Kind.COPY: channels,
+    Kind.IMAGE: picture_channels,
+    Kind.CREATIVE: picture_channels,
+    Kind.MUSIC: music_channels,
+}
 
 
 def edited(job: Job, assignments: Sequence[str], rates: Rates) -> Brief:
@@ -65,13 +77,39 @@ def _list(path: str, value: str) -> Any:
 
 def _check_can_be_made(job: Job, brief: Brief, rates: Rates) -> None:
     bucket = Bucket.parse(job.bucket)
-    spec = channels().get(brief.channel)
-    if spec is None:
-        raise ImpossibleWorkError(f"there is no channel '{brief.channel}'; {suggestion(brief.channel, channels())}")
-    if spec.shape != bucket.shape:
+    known = CHANNELS[job.kind]()
+    if brief.channel not in known:
+        raise ImpossibleWorkError(f"there is no channel '{brief.channel}'; {suggestion(brief.channel, known)}")
+    shape = _shape(brief)
+    if shape not in {bucket.shape, ANY_SHAPE}:
+        noun = {Kind.COPY: "lines", Kind.MUSIC: "pieces"}.get(job.kind, "pictures")
         raise ImpossibleWorkError(
-            f"{brief.channel} takes {spec.shape} lines and job {job.id} is one of {bucket.shape} lines: "
+            f"{brief.channel} takes {shape} {noun} and job {job.id} is one of {bucket.shape} {noun}: "
             "submit a campaign for that channel instead"
         )
-    if not rates.writes(bucket.model, brief.locale):
+    if job.kind == Kind.COPY and not rates.writes(bucket.model, brief.locale):
         raise ImpossibleWorkError(f"the model '{bucket.model}' does not write '{brief.locale}'")
+
+
+def _shape(brief: Brief) -> str:
+    """Return the shape of the bucket that a brief belongs into."""
+    if brief.music:
+        return _shape_of_music(brief.channel, brief.music)
+    if brief.creative:
+        return ANY_SHAPE
+    if brief.picture:
+        channel = picture_channels()[brief.channel]
+        return f"{channel.width}x{channel.height}"
+    return channels()[brief.channel].shape
+
+
+def _shape_of_music(channel: str, order: MusicOrder) -> str:
+    try:
+        shape = shape_of(order)
+    except UnknownIdError as error:
+        raise ImpossibleWorkError(str(error)) from error
+    names = unknown_instruments(order.instruments)
+    told = wrong_length(channel, order.seconds) or wrong_tempo(order)
+    if names or told:
+        raise ImpossibleWorkError(told or f"there is no instrument {names[0]!r}; {suggestion(names[0], INSTRUMENTS)}")
+    return shape

@@ -8,6 +8,7 @@ from math import ceil
 
 from core.errors import ImpossibleWorkError
 from producer.campaigns import CampaignSource
+from producer.music import order_of, shape_of
 from producer.problems import problem_at
 from schemas import rates as known
 from schemas.buckets import ANY_SHAPE, Bucket
@@ -18,7 +19,9 @@ from schemas.campaigns import (
     Deliverable,
     ImageDeliverable,
     Kind,
+    MusicDeliverable,
     Product,
+    voice_of,
 )
 from schemas.channels import Shape, channels
 from schemas.frozen import Frozen
@@ -59,14 +62,19 @@ class Plan(Frozen):
 
 
 def jobs(source: CampaignSource, models: Models) -> Iterator[Job]:
-    """Yield every job in the order of their ids; those of one product and audience, which share a prompt, together."""
+    """Yield every job in the order of their ids: those of the brand, then those of each product.
+
+    Jobs of one product and audience, which share a prompt, come together.
+    """
+    brand = source.campaign.brand
     first_number = 0
-    for product in source.products():
-        for audience in source.campaign.audiences:
-            slots = _slots(source, first_number)
-            for slot in slots:
-                yield _job(source, models, product, audience, slot, slots)
-            first_number += len(slots)
+    for is_music, products in ((True, iter((voice_of(brand),))), (False, source.products())):
+        for product in products:
+            for audience in source.campaign.audiences:
+                slots = _slots(source, first_number, is_music=is_music)
+                for slot in slots:
+                    yield _job(source, models, product, audience, slot, slots)
+                first_number += len(slots)
 
 
 def plan(
@@ -117,12 +125,12 @@ class _Slot:
     variant: int
 
 
-def _slots(source: CampaignSource, first_number: int) -> list[_Slot]:
+def _slots(source: CampaignSource, first_number: int, *, is_music: bool) -> list[_Slot]:
     places = [
         (deliverable, locale, variant)
         for locale in source.campaign.locales
         for deliverable in source.campaign.deliverables
-        if locale in source.campaign.locales_of(deliverable)
+        if locale in source.campaign.locales_of(deliverable) and is_music == isinstance(deliverable, MusicDeliverable)
         for variant in range(deliverable.variants)
     ]
     return [_Slot(number, *place) for number, place in enumerate(places, start=first_number)]
@@ -142,6 +150,7 @@ def _job(
         style=_style(deliverable, slot.variant, models),
         picture=_picture(deliverable, product),
         creative=_creative(source, deliverable),
+        music=order_of(deliverable) if isinstance(deliverable, MusicDeliverable) else None,
     )
     kind = () if deliverable.kind == Kind.COPY else (deliverable.kind,)
     topic = (product.sku, audience.id, slot.locale, *kind, deliverable.channel, str(slot.variant))
@@ -221,12 +230,15 @@ def _shape(deliverable: Deliverable) -> str:
     if deliverable.kind == Kind.IMAGE:
         channel = picture_channels()[deliverable.channel]
         return f"{channel.width}x{channel.height}"
+    if isinstance(deliverable, MusicDeliverable):
+        return shape_of(order_of(deliverable))
     return ANY_SHAPE
 
 
 def _title(deliverable: Deliverable) -> str:
-    """Return how a deliverable is listed: copy by its channel, everything else with its kind."""
-    return deliverable.channel if deliverable.kind == Kind.COPY else f"{deliverable.channel} ({deliverable.kind})"
+    """Return how a deliverable is listed: by its channel, and where kinds share channels with its kind."""
+    is_told = deliverable.kind in {Kind.IMAGE, Kind.CREATIVE}
+    return f"{deliverable.channel} ({deliverable.kind})" if is_told else deliverable.channel
 
 
 def _seed(*parts: str) -> int:
@@ -237,7 +249,8 @@ def _seed(*parts: str) -> int:
 
 def _count(source: CampaignSource, deliverable: Deliverable) -> int:
     locales = source.campaign.locales_of(deliverable)
-    return source.product_count * len(source.campaign.audiences) * len(locales) * deliverable.variants
+    products = source.campaign.products_of(deliverable, source.product_count)
+    return products * len(source.campaign.audiences) * len(locales) * deliverable.variants
 
 
 def _device_seconds(by_bucket: Counter[str], rates: Rates, device: str) -> float | None:

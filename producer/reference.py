@@ -7,10 +7,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from core.music.instruments import DRUMS, INSTRUMENTS
+from core.music.moods import MOODS
+from core.music.pieces import METERS
 from core.settings import Settings
 from schemas.campaigns import Campaign
 from schemas.channels import ChannelSpec, Severity, channels
 from schemas.layouts import layouts
+from schemas.music import MusicChannel, music_channels
 from schemas.pictures import PictureChannel, picture_channels
 
 _FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -23,6 +27,7 @@ def pages() -> dict[str, str]:
     return {
         "campaign.schema.json": _schema(),
         "channels.md": "\n".join(_channels(channels().values())) + "\n",
+        "music.md": "\n".join(_music(music_channels().values())) + "\n",
         "pictures.md": "\n".join(_pictures(picture_channels().values())) + "\n",
         "settings.md": "\n".join(_settings()) + "\n",
     }
@@ -43,8 +48,12 @@ def _schema() -> str:
         ("CopyDeliverable", channels()),
         ("ImageDeliverable", picture_channels()),
         ("CreativeDeliverable", picture_channels()),
+        ("MusicDeliverable", music_channels()),
     ):
         schema["$defs"][name]["properties"]["channel"]["enum"] = list(known)
+    music = schema["$defs"]["MusicDeliverable"]["properties"]
+    music["mood"]["enum"] = list(MOODS)
+    music["instruments"]["items"]["enum"] = [*INSTRUMENTS, DRUMS]
     name_or_nothing = schema["$defs"]["CreativeDeliverable"]["properties"]["layout"]["anyOf"]
     name_or_nothing[0]["enum"] = list(layouts())
     return json.dumps(schema, indent=2) + "\n"
@@ -65,6 +74,33 @@ def _channels(specs: Iterable[ChannelSpec]) -> list[str]:
         size = f"{spec.min_characters}-{spec.max_characters}"
         lines.append(f"| `{spec.id}` | {title} | {size} | {_OVER[spec.severity]} | {spec.shape} | {spec.checked_on} |")
     return lines
+
+
+def _music(specs: Iterable[MusicChannel]) -> list[str]:
+    lines = [
+        "# Music channels",
+        "",
+        "Written by `python -m producer.reference` from `schemas/data/music.yaml` and `core/music`.",
+        "",
+        "| channel | what it is | seconds, if not said | from | to | checked on |",
+        "|---|---|---|---|---|---|",
+    ]
+    for spec in specs:
+        title = f"[{spec.title}]({spec.source})" if spec.source else spec.title
+        lengths = f"{spec.seconds:g} | {spec.least_seconds:g} | {spec.most_seconds:g}"
+        lines.append(f"| `{spec.id}` | {title} | {lengths} | {spec.checked_on} |")
+    lines += [
+        "",
+        "## Moods",
+        "",
+        "Energy goes from 1, calm, to 5, busy. What a deliverable says itself goes before what its mood stands for.",
+        "",
+        "| mood | scale | meter | beats a minute | energy |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [f"| `{name}` | {one.mode} | {one.meter} | {one.bpm} | {one.energy} |" for name, one in MOODS.items()]
+    names = ", ".join(f"`{name}`" for name in [*INSTRUMENTS, DRUMS])
+    return [*lines, "", "## Instruments", "", f"{names}.", "", f"Meters: {', '.join(METERS)}."]
 
 
 def _pictures(specs: Iterable[PictureChannel]) -> list[str]:

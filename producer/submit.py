@@ -39,6 +39,7 @@ def models_of(settings: Settings) -> dict[Kind, str]:
         Kind.COPY: model_name(settings.copy_model, settings.copy_adapter),
         Kind.IMAGE: model_name(settings.image_model, settings.image_adapter),
         Kind.CREATIVE: LAYOUTS,
+        Kind.MUSIC: settings.music_model,
     }
     for kind, name in models.items():
         if len(name) > MOST_MODEL_CHARACTERS:

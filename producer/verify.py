@@ -1,7 +1,7 @@
 """The oracle: does the ledger agree with itself and with what lies in S3? It looks at all of it and changes nothing."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -90,8 +90,12 @@ def planned_jobs(campaign: Campaign) -> int | None:
     """Return how many jobs the campaign's file asks for; nothing when its products lie in a feed."""
     if not isinstance(campaign.products, tuple):
         return None
-    each = sum(len(campaign.locales_of(deliverable)) * deliverable.variants for deliverable in campaign.deliverables)
-    return len(campaign.products) * len(campaign.audiences) * each
+    products = len(campaign.products)
+    each = sum(
+        campaign.products_of(deliverable, products) * len(campaign.locales_of(deliverable)) * deliverable.variants
+        for deliverable in campaign.deliverables
+    )
+    return len(campaign.audiences) * each
 
 
 def _check_states(ledger: Ledger, campaign_id: str, verdict: Verdict) -> None:
@@ -114,11 +118,11 @@ def _check_states(ledger: Ledger, campaign_id: str, verdict: Verdict) -> None:
 
 
 class _Range(NamedTuple):
-    """A part of an object and what must be true of its bytes."""
+    """A part of an object and what must be true of its bytes; the check returns what else is to be looked at."""
 
     job_id: str
     location: Location
-    check: Callable[[bytes], object]
+    check: Callable[[bytes], Sequence["_Range"]]
 
 
 def _check_objects(ledger: Ledger, storage: Storage, campaign_id: str, verdict: Verdict) -> set[str]:
@@ -127,40 +131,49 @@ def _check_objects(ledger: Ledger, storage: Storage, campaign_id: str, verdict: 
     assets = (delivered.asset for delivered in ledger.assets.of_campaign(campaign_id))
     while part := list(islice(assets, ASSETS_AT_ONCE)):
         verdict.assets += len(part)
-        by_key: dict[str, list[_Range]] = {}
-        for asset in part:
-            for one in _ranges(asset):
+        ranges = [one for asset in part for one in _ranges(asset)]
+        # Manifests name companions, which are then looked at as well.
+        while ranges:
+            by_key: dict[str, list[_Range]] = {}
+            for one in ranges:
                 by_key.setdefault(one.location.key, []).append(one)
-        for key, ranges in by_key.items():
-            _check_object(storage, key, ranges, verdict)
-        keys |= set(by_key)
+            keys |= set(by_key)
+            ranges = [more for key, some in by_key.items() for more in _check_object(storage, key, some, verdict)]
     verdict.objects = len(keys)
     return keys
 
 
-def _check_object(storage: Storage, key: str, ranges: list[_Range], verdict: Verdict) -> None:
-    """Fetch an object and check every range of it."""
+def _check_object(storage: Storage, key: str, ranges: list[_Range], verdict: Verdict) -> list[_Range]:
+    """Fetch an object and check every range of it; return what else is to be looked at."""
+    found: list[_Range] = []
     try:
         body = storage.get_whole(key)
     except CorruptAssetError as error:
         verdict.add("bytes in S3", [one.job_id for one in ranges], str(error))
-        return
+        return found
     for one in ranges:
         try:
-            one.check(cut(body, one.location))
+            found += one.check(cut(body, one.location))
         except CorruptAssetError as error:
             verdict.add("bytes in S3", [one.job_id], str(error))
         verdict.bytes_checked += one.location.length_bytes
+    return found
 
 
 def _ranges(asset: Asset) -> tuple[_Range, _Range]:
     return (
         _Range(asset.job_id, asset.location, lambda data: _check_bytes(data, asset)),
-        _Range(asset.job_id, asset.manifest, lambda data: manifest_of(data, asset)),
+        _Range(asset.job_id, asset.manifest, lambda data: _companions(data, asset)),
     )
 
 
-def _check_bytes(data: bytes, asset: Asset) -> None:
+def _companions(data: bytes, asset: Asset) -> list[_Range]:
+    """Return the companions that a manifest names; of them there is nothing to know but their hashes."""
+    return [_Range(asset.job_id, one.location, lambda _: ()) for one in manifest_of(data, asset).companions]
+
+
+def _check_bytes(data: bytes, asset: Asset) -> tuple[_Range, ...]:
     # The bytes of files are what their sha256 says, and that is all there is to them.
     if asset.content_type.startswith("text/") and text_of(data, asset.job_id)[:PREVIEW_CHARACTERS] != asset.preview:
         raise CorruptAssetError(f"the text of job {asset.job_id} is not the preview in its row")
+    return ()

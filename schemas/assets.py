@@ -23,8 +23,17 @@ class Check(Frozen):
     detail: str = ""
 
 
+class Companion(Frozen):
+    """Another file of the same asset, such as the MP3 of a recording: its ending, and the object that it is."""
+
+    # What stands behind the name of the asset: `mp3`; `ogg.c2pa` signs the file that ends in `ogg`.
+    ending: str
+    content_type: str
+    location: Location
+
+
 class Manifest(Frozen):
-    """The full recipe of one asset, stored beside it."""
+    """The full recipe of one asset, stored beside it. Its row holds its hash, and so those of all companions."""
 
     version: int = 1
     job: Job
@@ -35,6 +44,7 @@ class Manifest(Frozen):
     device_seconds: float
     content_type: str
     sha256: str
+    companions: tuple[Companion, ...] = ()
     created_at: str
 
 

@@ -6,11 +6,17 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from schemas.frozen import Frozen
+from schemas.music import LEAST_SECONDS, MOST_SECONDS
+
+# What stands for the brand where a product's article number would.
+BRAND_SKU = "brand"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 LongText = Annotated[str, StringConstraints(max_length=2000)]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
+Energy = Annotated[int, Field(ge=1, le=5)]
+Bpm = Annotated[float, Field(ge=40, le=240)]
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 
 
@@ -20,6 +26,7 @@ class Kind(StrEnum):
     COPY = "copy"
     IMAGE = "image"
     CREATIVE = "creative"
+    MUSIC = "music"
 
 
 class Priority(StrEnum):
@@ -66,6 +73,11 @@ class ProductFeed(Frozen):
     file: Annotated[str, StringConstraints(pattern=r"\.(csv|jsonl)$")]
 
 
+def voice_of(brand: Brand) -> Product:
+    """Return the brand as what its music speaks for, in the place of a product."""
+    return Product(sku=BRAND_SKU, name=brand.name, description=brand.description)
+
+
 class Audience(Frozen):
     """Who is spoken to."""
 
@@ -109,7 +121,27 @@ class CreativeDeliverable(Frozen):
     layout: Name | None = None
 
 
-Deliverable = Annotated[CopyDeliverable | ImageDeliverable | CreativeDeliverable, Field(discriminator="kind")]
+class MusicDeliverable(Frozen):
+    """Pieces of music for one use. They speak for the brand: each audience has them, and no product its own."""
+
+    kind: Literal[Kind.MUSIC]
+    channel: str
+    variants: Annotated[int, Field(ge=1, le=50)] = 1
+    mood: ShortText
+    # The channel's own length when not given; tempo in beats a minute, meter, key and energy follow from the mood.
+    seconds: Annotated[float, Field(ge=LEAST_SECONDS, le=MOST_SECONDS)] | None = None
+    energy: Energy | None = None
+    bpm: Bpm | None = None
+    meter: ShortText | None = None
+    key: ShortText | None = None
+    instruments: Annotated[tuple[ShortText, ...], Field(max_length=12)] = ()
+    # It can be played round and round.
+    is_loop: bool = False
+
+
+Deliverable = Annotated[
+    CopyDeliverable | ImageDeliverable | CreativeDeliverable | MusicDeliverable, Field(discriminator="kind")
+]
 
 
 class Budget(Frozen):
@@ -133,6 +165,10 @@ class Campaign(Frozen):
     budget: Budget = Budget()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
+    def products_of(self, deliverable: Deliverable, product_count: int) -> int:
+        """Return how many products get a deliverable each: music speaks for the brand, once."""
+        return 1 if deliverable.kind == Kind.MUSIC else product_count
+
     def locales_of(self, deliverable: Deliverable) -> tuple[Locale, ...]:
-        """Return the locales that get a deliverable each: pictures speak no language, so one has them for all."""
-        return self.locales[:1] if deliverable.kind == Kind.IMAGE else self.locales
+        """Return the locales that get a deliverable each: what speaks no language, one has for all."""
+        return self.locales[:1] if deliverable.kind in {Kind.IMAGE, Kind.MUSIC} else self.locales

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.campaigns import Audience, Brand, Kind, Product
+from schemas.campaigns import Audience, Bpm, Brand, Energy, Kind, Product
 from schemas.frozen import Frozen
+from schemas.music import LEAST_SECONDS, MOST_SECONDS
 
 
 class JobState(StrEnum):
@@ -51,6 +52,22 @@ class CreativeOrder(Frozen):
     logo: str = ""
 
 
+class MusicOrder(Frozen):
+    """What a piece of music shall be like; what is not given follows from the mood, the key from the seed."""
+
+    mood: Annotated[str, Field(max_length=200)]
+    seconds: Annotated[float, Field(ge=LEAST_SECONDS, le=MOST_SECONDS)]
+    # 1 is calm, 5 is busy.
+    energy: Energy | None = None
+    # Beats a minute.
+    bpm: Bpm | None = None
+    meter: Annotated[str, Field(max_length=200)] | None = None
+    # 'D', 'F# minor'.
+    key: Annotated[str, Field(max_length=200)] | None = None
+    instruments: tuple[str, ...] = ()
+    is_loop: bool = False
+
+
 class Brief(Frozen):
     """All that a model is told about one asset."""
 
@@ -62,6 +79,7 @@ class Brief(Frozen):
     style: Style = Style.BENEFIT
     picture: PictureOrder | None = None
     creative: CreativeOrder | None = None
+    music: MusicOrder | None = None
 
 
 class Input(Frozen):

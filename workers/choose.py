@@ -88,16 +88,19 @@ class Chooser:
         """Return what the products of these jobs hold, as far as near-duplicates can be told by it."""
         products = {
             kind: {(job.campaign_id, job.brief.product.sku) for job in jobs if job.kind == kind}
-            for kind in (Kind.COPY, Kind.IMAGE)
+            for kind in (Kind.COPY, Kind.IMAGE, Kind.MUSIC)
         }
         texts = self._assets.texts(products[Kind.COPY]) if products[Kind.COPY] else {}
         likenesses = self._assets.likenesses(products[Kind.IMAGE]) if products[Kind.IMAGE] else {}
         found: dict[Shelf, list[Finished]] = {
             (Kind.COPY, place): [_held(preview=text) for text in some] for place, some in texts.items()
         }
-        return found | {
-            (Kind.IMAGE, place): [_held(likeness=one) for one in some] for place, some in likenesses.items()
-        }
+        for place, some in likenesses.items():
+            found[Kind.IMAGE, place] = [_held(likeness=one) for one in some]
+        pieces = self._assets.likenesses(products[Kind.MUSIC]) if products[Kind.MUSIC] else {}
+        for (campaign_id, sku, _, _), some in pieces.items():
+            found.setdefault(_music_shelf(campaign_id, sku), []).extend(_held(likeness=one) for one in some)
+        return found
 
     def _first_fit(self, candidates: Sequence[Chosen], taken: "_Taken", reasons: Counter[str]) -> Chosen | None:
         """Return the best candidate that passes and is new; those behind it need no check."""
@@ -132,15 +135,24 @@ class _Taken:
 def rejection(job: Job, reasons: Counter[str], seconds: float) -> Failure:
     """Return the dead letter of a job without a candidate fit to deliver: what was wrong, and the way out."""
     told = ", ".join(f"{reason} ({count}x)" for reason, count in reasons.most_common(4)) or "the model made nothing"
-    what = {Kind.COPY: "line", Kind.IMAGE: "picture", Kind.CREATIVE: "advertisement"}[job.kind]
+    what = {Kind.COPY: "line", Kind.IMAGE: "picture", Kind.CREATIVE: "advertisement", Kind.MUSIC: "piece"}[job.kind]
     advice = "give the product a fuller description, or edit the brief and retry"
+    if job.kind == Kind.MUSIC:
+        advice = "ask for another mood, energy or key, as in `--edit JOB music.mood=calm`, and retry"
     return Failure(job.id, "rejected", f"no {what} passed the checks: {told}; {advice}", True, seconds)
 
 
 def shelf_of(job: Job) -> Shelf:
     """Return what near-duplicates of a job's asset are looked for in."""
     brief = job.brief
+    if job.kind == Kind.MUSIC:
+        return _music_shelf(job.campaign_id, brief.product.sku)
     return job.kind, (job.campaign_id, brief.product.sku, brief.channel, brief.audience.id)
+
+
+def _music_shelf(campaign_id: str, sku: str) -> Shelf:
+    """Return the shelf of all music of a campaign: nobody wants a tune of a brand twice, wherever it is heard."""
+    return Kind.MUSIC, (campaign_id, sku, "", "")
 
 
 def _held(preview: str = "", likeness: str = "") -> Finished:

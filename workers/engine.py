@@ -128,7 +128,12 @@ class Engine:
     def _load(self, kind: Kind, name: str) -> Model:
         started = time.monotonic()
         reference, adapter = reference_and_adapter(name)
-        loaders = {Kind.COPY: self._load_copy, Kind.IMAGE: self._load_image, Kind.CREATIVE: self._load_creative}
+        loaders = {
+            Kind.COPY: self._load_copy,
+            Kind.IMAGE: self._load_image,
+            Kind.CREATIVE: self._load_creative,
+            Kind.MUSIC: self._load_music,
+        }
         model = loaders[kind](self._local(reference), adapter)
         logger.info("loaded %s on %s in %.1f s", model.version, model.device, time.monotonic() - started)
         return model
@@ -152,6 +157,12 @@ class Engine:
         from workers.models.creative.model import CreativeModel  # noqa: PLC0415 - only a worker of this kind pays
 
         return CreativeModel()
+
+    def _load_music(self, reference: str, _adapter: str | None) -> Model:
+        from workers.models.music import references  # noqa: PLC0415 - only a worker of this kind pays for it
+
+        settings = self._settings
+        return references.load(reference, settings.device, settings.dtype, self.cache, settings.threads)
 
     @property
     def cache(self) -> Path:

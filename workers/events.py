@@ -56,7 +56,8 @@ def begun(job: Job, attempt: int) -> tuple[Event, Event]:
     """Return the events of a job whose batch the device begins; its arguments are what a person looks for."""
     brief = job.brief
     # A list of tasks shows about the first fifty characters; the job's id begins with its campaign anyway.
-    shown = (brief.product.name, brief.channel, brief.audience.id, job.campaign_id)
+    what = f"{brief.music.mood}, {brief.music.seconds:g} s" if brief.music else brief.product.name
+    shown = (what, brief.channel, brief.audience.id, job.campaign_id)
     fields = {"uuid": job.id, "name": f"generate.{job.kind}", "args": repr(shown), "kwargs": "{}", "root_id": job.id}
     received = fields | {"retries": attempt - 1, "parent_id": None, "eta": None, "expires": None}
     return ("task-received", received), ("task-started", {"uuid": job.id})

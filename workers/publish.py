@@ -1,7 +1,8 @@
 """Stores what was made: bytes first, then manifests, then (by the caller) the row, so a row never points at nothing.
 
 Texts of a batch share one object, a JSON line each, and so do their manifests: a put costs more than a text. Everything
-else has an object of its own, named after its job and content, with its manifest beside it.
+else has an object of its own, named after its job and content, with its manifest beside it. So has each companion, the
+same asset in another format: the manifest names them, and nothing else does.
 """
 
 import hashlib
@@ -12,14 +13,15 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from core.storage import Storage
-from schemas.assets import Asset, Location, Manifest
+from schemas.assets import Asset, Companion, Location, Manifest
 from schemas.campaigns import Kind
 from workers.choose import Chosen
+from workers.models.protocol import File
 
 JSON = "application/json"
 JSON_LINES = "application/jsonl"
 PREVIEW_CHARACTERS = 2000
-ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "audio/wav": "wav"}
 
 
 def publish(
@@ -54,9 +56,16 @@ def _publish_one(storage: Storage, made: tuple[Chosen, float], model: str, devic
     folder = f"campaigns/{one.job.campaign_id}/assets/{one.job.id}"
     name = f"{folder}/{hashlib.sha256(data).hexdigest()[:16]}"
     location = storage.put(f"{name}.{ENDINGS[one.finished.content_type]}", data, one.finished.content_type)
-    manifest = _manifest(one, seconds, location, model, device, now)
+    companions = tuple(_companion(storage, folder, file) for file in one.finished.companions)
+    manifest = _manifest(one, seconds, location, model, device, now, companions)
     written = storage.put(f"{name}.json", manifest.model_dump_json().encode(), JSON)
     return _asset(one, seconds, location, written, model)
+
+
+def _companion(storage: Storage, folder: str, file: File) -> Companion:
+    name = hashlib.sha256(file.data).hexdigest()[:16]
+    location = storage.put(f"{folder}/{name}.{file.ending}", file.data, file.content_type)
+    return Companion(ending=file.ending, content_type=file.content_type, location=location)
 
 
 def _publish_texts(
@@ -77,7 +86,15 @@ def _publish_texts(
     ]
 
 
-def _manifest(one: Chosen, seconds: float, location: Location, model: str, device: str, now: str) -> Manifest:
+def _manifest(
+    one: Chosen,
+    seconds: float,
+    location: Location,
+    model: str,
+    device: str,
+    now: str,
+    companions: tuple[Companion, ...] = (),
+) -> Manifest:
     return Manifest(
         job=one.job,
         model=model,
@@ -87,6 +104,7 @@ def _manifest(one: Chosen, seconds: float, location: Location, model: str, devic
         device_seconds=round(seconds, 4),
         content_type=one.finished.content_type,
         sha256=location.sha256,
+        companions=companions,
         created_at=now,
     )
 

@@ -111,6 +111,28 @@ def _sha256(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def music(settings: Settings) -> Finding:
+    """Look whether the model for music is here; what a hub or S3 holds is fetched by the first batch."""
+    reference = settings.music_model
+    folder = _shipped_music() if reference == "starter" else Path(reference)
+    if (folder / "model.safetensors").is_file() or (folder / "model_index.json").is_file():
+        return ok("model: music", f"{reference} is here")
+    if reference == "starter":
+        mend = "run `factory models train-starter music`, or set FACTORY_MUSIC_MODEL; without music nothing is needed"
+        return warn("model: music", "the starter is not trained here: jobs for music would fail", mend)
+    if folder.is_dir():
+        mend = "FACTORY_MUSIC_MODEL needs a folder of transformers or diffusers, with *.safetensors"
+        return fail("model: music", f"{folder} is no whole model", mend)
+    return ok("model: music", f"{reference} is fetched by the first batch, unless it was before")
+
+
+def _shipped_music() -> Path:
+    """Return where the weights of the starter lie; a producer may lack what it would take to import them."""
+    found = importlib.util.find_spec("workers")
+    places = found.submodule_search_locations if found else None
+    return Path(next(iter(places or ()), ""), "models", "music", "weights")
+
+
 def safety(settings: Settings) -> Finding:
     """Look whether the package that looks at pictures is here; nothing is imported by that."""
     name = settings.image_safety_checker

@@ -54,12 +54,14 @@ def export_command(
 
 @commands.command("verify", rich_help_panel=PANEL)
 def verify_command(
-    target: Annotated[str, typer.Argument(metavar="ID|FILE", help="A campaign, or a picture that is on this machine.")],
+    target: Annotated[
+        str, typer.Argument(metavar="ID|FILE", help="A campaign, or a file of one that is on this machine.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Check every row, byte and manifest of a campaign, or where a picture comes from; exit code 1 for what is broken.
+    """Check every row, byte and manifest of a campaign, or where a file comes from; exit code 1 for what is broken.
 
-    A picture passes when it is signed and was not changed since; that needs no ledger and no network.
+    A picture or a recording passes when it is signed and was not changed since; that needs no ledger and no network.
     """
     settings = load_settings()
     path = Path(target)
@@ -89,7 +91,7 @@ def verify_command(
 
 
 def _verify_file(path: Path, settings: "Settings", *, as_json: bool) -> None:
-    """Show where a picture comes from."""
+    """Show where a file comes from."""
     from producer.inspect_file import inspect_file
 
     found = inspect_file(path, settings)

@@ -23,6 +23,8 @@ commands = typer.Typer()
 PANEL = "Jobs and assets"
 # A list of ids in one statement: databases take no more than some ten thousand.
 IDS_AT_ONCE = 500
+# Parts of a recipe that are no facts of one word.
+LONG = {"prompt", "words"}
 LINK_SECONDS = 3600
 
 Seconds = Annotated[int, typer.Option(min=1, max=604_800, help="How long the link works.")]
@@ -133,7 +135,8 @@ def _stored(settings: "Settings", asset: "Asset") -> _Stored:
     try:
         stored.link = storage.link(asset.location.key, LINK_SECONDS)
         objects = Objects(storage)
-        stored.text = text_of(objects.read(asset.location), asset.job_id)
+        if asset.content_type.startswith("text/"):
+            stored.text = text_of(objects.read(asset.location), asset.job_id)
         stored.manifest = manifest_of(objects.read(asset.manifest), asset)
     except (StorageError, CorruptAssetError, SettingsError) as error:
         # What the ledger knows is an answer too.
@@ -160,11 +163,13 @@ def _show_asset(asset: "Asset", stored: _Stored) -> None:
     say(f"made by   {asset.model}")
     if stored.manifest:
         recipe = {"seed": stored.manifest.job.seed} | stored.manifest.recipe
-        say(f"recipe    {', '.join(f'{key} {_short(recipe[key])}' for key in recipe if key != 'prompt')}")
+        say(f"recipe    {', '.join(f'{key} {_short(recipe[key])}' for key in recipe if key not in LONG)}")
         checks = (f"{check.name} {'ok' if check.passed else check.detail}" for check in stored.manifest.checks)
         say(f"checks    {', '.join(checks)}")
     say(f"stored    {_range(asset)}")
     say(f"sha256    {asset.location.sha256}")
+    for companion in stored.manifest.companions if stored.manifest else ():
+        say(f"beside    {companion.location.key}, {companion.location.length_bytes} bytes")
     if stored.link:
         say(f"link      {stored.link}")
     prompt = stored.manifest.recipe.get("prompt") if stored.manifest else None

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from core.ledger.progress import MadeBy
     from core.settings import Settings
 
+# The package of each starter model that is trained here, by the kind that it makes.
+STARTERS: dict[str, str] = {Kind.IMAGE: "workers.models.miniature", Kind.MUSIC: "workers.models.music"}
+
 commands = typer.Typer(no_args_is_help=True, help="Which models there are, what they made and how fast.")
 
 
@@ -70,23 +73,28 @@ def train_house_command(context: typer.Context) -> None:
 @commands.command("train-starter", context_settings=PASSES_ON)
 def train_starter_command(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind that it makes: image.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind that it makes: image or music.")],
 ) -> None:
     """Train a starter model; it goes on from its last checkpoint. Every further argument goes to the training."""
-    if kind != Kind.IMAGE:
-        raise typer.BadParameter(f"no starter of kind '{kind}' is trained here; known: {Kind.IMAGE}", param_hint="KIND")
-    run_child([sys.executable, "-m", "workers.models.miniature.train", *(context.args or ["all"])])
+    run_child([sys.executable, "-m", f"{_starter_of(kind)}.train", *(context.args or ["all"])])
 
 
 @commands.command("sample-starter", context_settings=PASSES_ON)
 def sample_starter_command(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind that it makes: image.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind that it makes: image or music.")],
 ) -> None:
-    """Draw with a starter model, outside any campaign. Every further argument goes to the drawing, --help too."""
-    if kind != Kind.IMAGE:
-        raise typer.BadParameter(f"no starter of kind '{kind}' draws here; known: {Kind.IMAGE}", param_hint="KIND")
-    run_child([sys.executable, "-m", "workers.models.miniature.sample", *(context.args or ["--help"])])
+    """Draw or play with a starter model, outside any campaign. Every further argument goes to it, --help too."""
+    run_child([sys.executable, "-m", f"{_starter_of(kind)}.sample", *(context.args or ["--help"])])
+
+
+def _starter_of(kind: str) -> str:
+    """Return the package of the starter model that is trained here for a kind."""
+    if kind not in STARTERS:
+        raise typer.BadParameter(
+            f"no starter of kind '{kind}' is trained here; known: {', '.join(STARTERS)}", param_hint="KIND"
+        )
+    return STARTERS[kind]
 
 
 def _records(settings: "Settings") -> list[dict[str, Any]]:

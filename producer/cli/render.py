@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # A file or a pipe has no width: nothing in it is cut or wrapped.
 WIDTH_OF_A_PIPE = 10_000
-NOUNS = {Kind.COPY: "line", Kind.IMAGE: "picture", Kind.CREATIVE: "advertisement"}
+NOUNS = {Kind.COPY: "line", Kind.IMAGE: "picture", Kind.CREATIVE: "advertisement", Kind.MUSIC: "music piece"}
 
 
 def emit(**record: object) -> None:

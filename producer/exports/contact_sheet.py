@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from producer.delivered import Delivery
 from schemas.campaigns import Campaign, Kind
 from schemas.channels import channels
+from schemas.music import PICTURE_HEIGHT, PICTURE_WIDTH, music_channels
 from schemas.pictures import picture_channels
 
 FILE = "contact-sheet.html"
@@ -21,8 +22,10 @@ FILE = "contact-sheet.html"
 MOST_OF_A_CHANNEL = 500
 # In pixels: whatever its shape, a picture takes about this much of the page, and is never enlarged.
 SHOWN_AREA = 260 * 260
+# The companions of a recording that show and play it: a WAV is ten times as large.
+PICTURE, SOUND = "png", "mp3"
 # What is looked at first stands first.
-_SECTIONS = {Kind.CREATIVE: "Advertisements", Kind.IMAGE: "Pictures", Kind.COPY: "Lines"}
+_SECTIONS = {Kind.CREATIVE: "Advertisements", Kind.IMAGE: "Pictures", Kind.MUSIC: "Music", Kind.COPY: "Lines"}
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -34,9 +37,11 @@ _PAGES = Environment(
 
 @dataclass(frozen=True)
 class Shown:
-    """One asset as the page shows it; the path is that of its file beside the page."""
+    """One asset as the page shows it; the paths are those of its file, picture and sound beside the page."""
 
     path: str
+    picture: str
+    sound: str
     text: str
     product: str
     audience: str
@@ -45,7 +50,7 @@ class Shown:
 
 @dataclass
 class Group:
-    """The assets of one kind and channel; without a size they are lines."""
+    """The assets of one kind and channel; without a size they are lines. The size of music is that of its pictures."""
 
     channel: str
     title: str
@@ -81,7 +86,13 @@ class ContactSheet:
         group = self._groups[one.kind].setdefault(brief.channel, _group(one.kind, brief.channel))
         group.count += 1
         if len(group.shown) < MOST_OF_A_CHANNEL:
-            group.shown.append(Shown(path, one.text, brief.product.name, brief.audience.id, brief.locale))
+            picture, sound = (
+                f"{path.rpartition('.')[0]}.{ending}" if ending in one.companions else path
+                for ending in (PICTURE, SOUND)
+            )
+            group.shown.append(
+                Shown(path, picture, sound, one.text, brief.product.name, brief.audience.id, brief.locale)
+            )
 
     def html(self) -> str:
         """Return the page."""
@@ -98,5 +109,7 @@ class ContactSheet:
 def _group(kind: Kind, channel: str) -> Group:
     if kind == Kind.COPY:
         return Group(channel, channels()[channel].title)
+    if kind == Kind.MUSIC:
+        return Group(channel, music_channels()[channel].title, PICTURE_WIDTH, PICTURE_HEIGHT)
     spec = picture_channels()[channel]
     return Group(channel, spec.title, spec.width, spec.height)

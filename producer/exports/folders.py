@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from producer.delivered import Delivery
@@ -17,7 +17,7 @@ MANIFESTS = "manifests.jsonl"
 # What lies beside the folders of the assets.
 FILES = {contact_sheet.FILE, TABLE, MANIFESTS}
 # Lines lie in folders of their channels; what has files of its own lies in one of its kind first.
-FOLDERS = {Kind.IMAGE: "images", Kind.CREATIVE: "creatives"}
+FOLDERS = {Kind.IMAGE: "images", Kind.CREATIVE: "creatives", Kind.MUSIC: "music"}
 # A ZIP of the same assets has the same bytes: it says nothing of the day on which it was packed.
 DAY_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
@@ -30,6 +30,14 @@ def name_of(one: Delivery) -> str:
     return "/".join(part for part in (FOLDERS.get(one.kind), brief.channel, file) if part)
 
 
+def files_of(one: Delivery) -> Iterator[tuple[str, bytes]]:
+    """Yield path and bytes of an asset, then of its companions, which differ from it by their endings."""
+    name = name_of(one)
+    yield name, one.data
+    for ending, data in one.companions.items():
+        yield f"{name.rpartition('.')[0]}.{ending}", data
+
+
 def write_files(made: Iterable[Delivery], folder: Path, sheet: ContactSheet) -> Written:
     """Write a folder."""
     written = Written()
@@ -39,9 +47,10 @@ def write_files(made: Iterable[Delivery], folder: Path, sheet: ContactSheet) -> 
     ):
         table = CsvFile(table_file, written)
         for one in made:
-            path = folder / name_of(one)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(one.data)
+            for name, data in files_of(one):
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
             sheet.add(one, name_of(one))
             table.add(one)
             manifests.write(json_of(one) + "\n")
@@ -57,7 +66,8 @@ def write_zip(made: Iterable[Delivery], path: Path, sheet: ContactSheet) -> Writ
     table = CsvFile(table_text, written)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for one in made:
-            _add(archive, name_of(one), one.data)
+            for name, data in files_of(one):
+                _add(archive, name, data)
             sheet.add(one, name_of(one))
             table.add(one)
             manifests.write(json_of(one) + "\n")

@@ -1,4 +1,4 @@
-"""The demo with tiny models: from nothing to lines, pictures and advertisements on a page, and everything stopped."""
+"""The demo with tiny models: from nothing to lines, pictures, advertisements and music on a page, all stopped."""
 
 import re
 import subprocess
@@ -15,6 +15,7 @@ from producer.campaigns import read
 from producer.demo import write_campaign
 
 from support.lines import build_line_model
+from support.tiny_composer import write_composer
 from support.tiny_pipelines import write_pipeline
 
 FACTORY = str(Path(sys.executable).with_name("factory"))
@@ -39,6 +40,7 @@ def demo_settings(tmp_path: Path) -> Settings:
         copy_adapter="",
         image_model=str(write_pipeline("bold", tmp_path)),
         image_steps=2,
+        music_model=str(write_composer(tmp_path / "composer")),
         threads=1,
     )
 
@@ -62,16 +64,18 @@ def test_the_demo_makes_a_campaign_shows_it_and_stops_what_it_started(
     )
 
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    made = re.search(r"^made +(\d+) lines?, (\d+) pictures?, (\d+) advertisements?, ", shown.stdout, flags=re.MULTILINE)
+    things = r"(\d+) lines?, (\d+) pictures?, (\d+) advertisements?, (\d+) music pieces?"
+    made = re.search(rf"^made +{things}, ", shown.stdout, flags=re.MULTILINE)
     folder = re.search(r"^files +(.+)$", shown.stdout, flags=re.MULTILINE)
     page = re.search(r"^look at +(.+)$", shown.stdout, flags=re.MULTILINE)
     assert made, shown.stdout
     assert folder
     assert page
-    files = {"*/*.txt": int(made[1]), "images/*/*.png": int(made[2]), "creatives/*/*.jpg": int(made[3])}
+    kinds = ("*/*.txt", "images/*/*.png", "creatives/*/*.jpg", "music/*/*.wav")
+    files = dict(zip(kinds, map(int, made.groups()), strict=True))
     assert {pattern: len(list(Path(folder[1]).glob(pattern))) for pattern in files} == files
     assert min(files.values()) > 0
-    assert pictures_of(Path(page[1])) == files["images/*/*.png"] + files["creatives/*/*.jpg"]
+    assert pictures_of(Path(page[1])) == sum(files.values()) - files["*/*.txt"]
     assert re.search(r"^checked .* sound$", shown.stdout, flags=re.MULTILINE)
     assert "is down" in shown.stdout
     assert (demo_settings.home / "demo" / "campaign.yaml").is_file()

@@ -6,6 +6,7 @@ from core.settings import Settings
 from schemas.campaigns import Kind
 from workers.checks.safety import safety_checker
 from workers.finishing.copy import CopyFinisher
+from workers.finishing.music import MusicFinisher
 from workers.finishing.pictures import CreativeFinisher, ImageFinisher
 from workers.finishing.protocol import Finisher
 
@@ -16,4 +17,5 @@ def finishers(settings: Settings) -> Mapping[Kind, Finisher]:
         Kind.COPY: CopyFinisher(),
         Kind.IMAGE: ImageFinisher(settings, safety_checker(settings.image_safety_checker)),
         Kind.CREATIVE: CreativeFinisher(settings),
+        Kind.MUSIC: MusicFinisher(settings),
     }

@@ -1,12 +1,14 @@
 """What the finishing of every kind offers."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from pydantic import JsonValue
 
 from schemas.assets import Check
 from schemas.jobs import Job
-from workers.models.protocol import Sample
+from workers.models.protocol import File, Sample
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,10 @@ class Finished:
     fingerprint: str
     # What near-duplicates are found by; empty for copy, whose lines are compared themselves.
     likeness: str = ""
+    # The same in other formats, and what signs them.
+    companions: tuple[File, ...] = ()
+    # How it was made, where checks ask for that.
+    recipe: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class Finisher(Protocol):

@@ -14,6 +14,15 @@ NO_PARTS: Parts = {}
 
 
 @dataclass(frozen=True)
+class File:
+    """Bytes of a format: what stands behind their name, and their media type."""
+
+    ending: str
+    content_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Sample:
     """One candidate for a job: encoded bytes, how good the model thinks it is, and how it was made."""
 
@@ -23,6 +32,8 @@ class Sample:
     recipe: dict[str, JsonValue]
     # Why the model itself advises against it; empty when nothing does.
     refused: str = ""
+    # What only the model can make beside it, such as the notes of a recording.
+    companions: tuple[File, ...] = ()
 
 
 class Model(Protocol):

@@ -1,6 +1,7 @@
-"""Marks pictures with where they come from: an XMP note that every tool reads, then a C2PA manifest, signed over both.
+"""Marks files with where they come from: an XMP note that every tool reads, then a C2PA manifest, signed over both.
 
-The same picture signed twice has other bytes, as signatures have; its pixels are what can be compared.
+Music has its note already when it comes here. The same file signed twice has other bytes, as signatures have; compare
+pixels or samples.
 """
 
 import json
@@ -50,7 +51,7 @@ class Signer:
         return self.sign(note(data, origin), origin, title, ingredients)
 
     def sign(self, data: bytes, origin: Origin, title: str = "", ingredients: Sequence[Ingredient] = ()) -> bytes:
-        """Return the picture with a signed manifest. Whatever is changed afterwards breaks the signature."""
+        """Return the file with a signed manifest. Whatever is changed afterwards breaks the signature."""
         signed = BytesIO()
         try:
             with c2pa.Builder(json.dumps(_manifest(origin, title)), context=self._context) as builder:
@@ -59,8 +60,18 @@ class Signer:
                     builder.add_ingredient(json.dumps(told), content_type_of(ingredient.data), BytesIO(ingredient.data))
                 builder.sign(self._signer, content_type_of(data), BytesIO(data), signed)
         except c2pa.C2paError as error:
-            raise ProvenanceError(f"the picture cannot be signed: {error}") from error
+            raise ProvenanceError(f"the file cannot be signed: {error}") from error
         return signed.getvalue()
+
+    def sidecar(self, data: bytes, origin: Origin, title: str = "") -> bytes:
+        """Return the signed manifest of an OGG or MIDI file, which cannot hold one, as a file beside it."""
+        try:
+            with c2pa.Builder(json.dumps(_manifest(origin, title)), context=self._context) as builder:
+                builder.set_no_embed()
+                signature: bytes = builder.sign(self._signer, content_type_of(data), BytesIO(data), BytesIO())
+        except c2pa.C2paError as error:
+            raise ProvenanceError(f"the file cannot be signed: {error}") from error
+        return signature
 
 
 def _manifest(origin: Origin, title: str) -> dict[str, Any]:

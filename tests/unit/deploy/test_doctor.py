@@ -154,3 +154,17 @@ def test_a_safety_checker_that_is_set_and_not_installed_is_found(settings: Setti
     assert without.level == Level.OK
     assert (wanted.level, wanted.found) == (Level.FAIL, "nudenet is not installed: no worker of pictures starts")
     assert "`pip install nudenet`, or set FACTORY_IMAGE_SAFETY_CHECKER=none" in wanted.mend
+
+
+def test_a_music_model_that_is_not_here_says_how_to_get_one(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(workers, "_shipped_music", lambda: settings.home)
+    folder = settings.model_copy(update={"music_model": str(settings.home)})
+    elsewhere = settings.model_copy(update={"music_model": "org/model"})
+
+    levels = [workers.music(one).level for one in (settings, folder, elsewhere)]
+    starter = workers.music(settings)
+    (settings.home / "model.safetensors").touch()
+
+    assert levels == [Level.WARN, Level.FAIL, Level.OK]
+    assert "factory models train-starter music" in starter.mend
+    assert workers.music(folder).level == Level.OK

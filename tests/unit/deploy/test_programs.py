@@ -62,7 +62,9 @@ def test_a_worker_may_finish_its_batch(home: Home, embedded: Embedded, settings:
 def test_a_worker_is_named_and_bound_to_its_queue(home: Home, embedded: Embedded, settings: Settings):
     commands = {program.name: " ".join(program.command) for program in programs(home, embedded, settings)}
 
-    assert "-n generate@%h -Q generate.copy,generate.image,generate.creative --pool" in commands["generate"]
+    assert (
+        "-n generate@%h -Q generate.copy,generate.image,generate.creative,generate.music --pool" in commands["generate"]
+    )
     assert "-n housekeeping@%h -Q housekeeping --pool=solo" in commands["housekeeping"]
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import count
 
@@ -11,7 +12,7 @@ from schemas.campaigns import Audience, Brand, Campaign, CopyDeliverable, Kind, 
 from schemas.jobs import Brief
 
 NASTY = "\"><script>alert('x')</script><img src=x onerror=alert(1)> & {{ 7 * 7 }}"
-ENDINGS = {Kind.COPY: "jsonl", Kind.IMAGE: "png", Kind.CREATIVE: "jpeg"}
+ENDINGS = {Kind.COPY: "jsonl", Kind.IMAGE: "png", Kind.CREATIVE: "jpeg", Kind.MUSIC: "wav"}
 NUMBERS = count()
 
 
@@ -91,6 +92,20 @@ def test_every_picture_and_line_is_shown_with_product_channel_and_audience():
     assert page.values("alt") == ["Ember for commuters: Cocoa & smoke", "Ember for commuters: a cup of coffee"]
     for shown in ("Cocoa & smoke", "Ember, for commuters, 13 characters", "x.post", "instagram.square", "Lines 1"):
         assert shown in page.text
+
+
+def test_music_is_shown_by_its_picture_and_played_when_somebody_asks_for_it():
+    files = {"mp3": b"", "ogg": b"", "png": b""}
+    piece = replace(delivery(Kind.MUSIC, "music.spot", "calm, 15 s", "Northbeam"), companions=files)
+    name = name_of(piece).removesuffix(".wav")
+
+    page = page_of(piece)
+
+    [(_, player)] = [(tag, attrs) for tag, attrs in page.tags if tag == "audio"]
+    assert page.values("src") == [f"{name}.png", f"{name}.mp3"]
+    assert f"{name}.wav" in page.values("href")
+    assert (player["preload"], "controls" in player, "autoplay" in player) == ("none", True, False)
+    assert "media-src 'self' file:" in "".join(page.values("content"))
 
 
 def test_nothing_that_was_typed_becomes_a_part_of_the_page():

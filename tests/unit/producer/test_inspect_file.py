@@ -19,7 +19,7 @@ def test_a_picture_without_provenance_is_read_without_any_certificate(tmp_path: 
 def test_what_is_no_picture_is_named_with_its_path(tmp_path: Path):
     (tmp_path / "a.csv").write_text("sku\n")
 
-    with pytest.raises(ProvenanceError, match=r"a\.csv: this is no PNG, JPEG or WebP"):
+    with pytest.raises(ProvenanceError, match=r"a\.csv: this is no PNG, JPEG, WebP"):
         inspect_file(tmp_path / "a.csv", Settings(home=tmp_path))
 
 

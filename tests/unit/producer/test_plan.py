@@ -29,7 +29,7 @@ deliverables:
 
 
 def models(copy: str = "starter") -> dict[Kind, str]:
-    return {Kind.COPY: copy, Kind.IMAGE: "starter", Kind.CREATIVE: "layouts"}
+    return {Kind.COPY: copy, Kind.IMAGE: "starter", Kind.CREATIVE: "layouts", Kind.MUSIC: "starter"}
 
 
 def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
@@ -43,7 +43,7 @@ def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
     [
         (
             "northbeam",
-            120,
+            126,
             {
                 "google_search.headline": 24,
                 "google_search.description": 12,
@@ -54,11 +54,15 @@ def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
                 "meta.feed (creative)": 12,
                 "instagram.story (creative)": 12,
                 "iab.medium_rectangle (creative)": 12,
+                "music.bumper": 2,
+                "music.spot": 2,
+                "music.bed": 2,
             },
             {
                 "copy/starter/short": 3,
                 "copy/starter/medium": 2,
                 "image/starter/1080x1080": 1,
+                "music/starter/4-bars": 1,
                 "creative/layouts/any": 3,
             },
         ),

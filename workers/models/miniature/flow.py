@@ -12,10 +12,10 @@ import torch.nn.functional as F  # noqa: N812
 from diffusers import UNet2DConditionModel
 
 from workers.models.miniature.examples import Examples
-from workers.models.miniature.muon import optimizers
 from workers.models.miniature.text import WIDTH
-from workers.models.miniature.training import generator_at, warm_and_fall
 from workers.models.miniature.vae import LATENT_CHANNELS, autocast
+from workers.models.muon import optimizers
+from workers.models.training import generator_at, warm_and_fall
 
 LATENT_SIZE = 16
 LATENT_SHAPE = (LATENT_CHANNELS, LATENT_SIZE, LATENT_SIZE)

@@ -10,8 +10,8 @@ from torch import nn
 
 from workers.models.miniature.examples import Examples
 from workers.models.miniature.flow import MOST_AVERAGING
-from workers.models.miniature.training import generator_at, warm_and_fall
 from workers.models.miniature.vae import LATENT_CHANNELS, Discriminator, hinge
+from workers.models.training import generator_at, warm_and_fall
 
 NOISE = 64
 WIDTH = 192

@@ -12,8 +12,8 @@ from torch import nn
 
 from workers.models.miniature.examples import Examples
 from workers.models.miniature.text import WIDTH
-from workers.models.miniature.training import generator_at, warm_and_fall
 from workers.models.miniature.vae import LATENT_CHANNELS
+from workers.models.training import generator_at, warm_and_fall
 
 BATCH = 96
 LEARNING_RATE = 2e-3

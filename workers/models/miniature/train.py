@@ -19,9 +19,9 @@ from workers.models.miniature.pictures import Pictures, pictures
 from workers.models.miniature.sample import ad_prompts
 from workers.models.miniature.scorer import ScorerTraining
 from workers.models.miniature.text import TextEncoder
-from workers.models.miniature.training import Plan, Trainee, train
 from workers.models.miniature.vae import ENCODER_UNTIL, VaeTraining, decode, encode
 from workers.models.miniature.weights import SHIPPED, export, steps_taken, trained_examples, trained_vae
+from workers.models.training import Plan, Trainee, train
 
 logger = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from workers.models.device import quick_dtype
 from workers.models.miniature.colours import TO_YIQ, turn
-from workers.models.miniature.muon import optimizers
 from workers.models.miniature.pictures import SIZE, Pictures
-from workers.models.miniature.training import generator_at, warm_and_fall
+from workers.models.muon import optimizers
+from workers.models.training import generator_at, warm_and_fall
 
 LATENT_CHANNELS = 8
 CHANNELS = (16, 32, 64, 128)

@@ -19,8 +19,8 @@ from workers.models.miniature.library import Library
 from workers.models.miniature.pictures import Pictures, pictures
 from workers.models.miniature.scorer import Scorer
 from workers.models.miniature.text import TextEncoder
-from workers.models.miniature.training import Plan
 from workers.models.miniature.vae import fold_whitening, new_vae, psnr
+from workers.models.training import Plan
 
 SHIPPED = Path(__file__).parent / "weights"
 

@@ -7,8 +7,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workers.models.music.forms import Form
-from workers.models.music.instruments import DRUMS, program_for
+from core.music.forms import Form
+from core.music.instruments import DRUMS, program_for
+from core.music.pieces import METERS, Bar, Meter, Piece, intervals, root, tones
 from workers.models.music.midi import TICKS, Score, Strike, Track
 from workers.models.music.patterns import (
     BASS_FIGURES,
@@ -23,7 +24,6 @@ from workers.models.music.patterns import (
     RIDE,
     Figure,
 )
-from workers.models.music.pieces import METERS, Bar, Meter, Piece, intervals, root, tones
 
 SIXTEENTH = 6
 LEAD_MIDDLE = 74

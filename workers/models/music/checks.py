@@ -1,13 +1,15 @@
 """What can be wrong with a recording: each function measures one thing, `failures` names what is not good enough."""
 
+import hashlib
 from collections.abc import Collection
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.music.moods import steps_to_key
+from core.music.pieces import SCALE
 from workers.models.music.master import RATE, Audio, loudness_of, true_peak_db
-from workers.models.music.moods import steps_to_key
-from workers.models.music.pieces import SCALE
 
 # Pitches, 16 times a second's quarter: long enough to tell low notes apart.
 WINDOW = 8192
@@ -24,6 +26,12 @@ HIGHEST_TRUE_PEAK_DB = -1.0
 LEAST_KEY_FIT = 0.8
 MOST_REPETITION = 0.6
 MOST_ALIKE = 0.985
+# A fingerprint has 64 bits, of the pitches in each of so many parts of a recording.
+PARTS, BITS, MOST_BITS = 16, 64, 6
+
+# What a recording is judged by when it stands alone; key and bars only where they are known.
+ALWAYS = ("duration", "silence", "clipping", "peak", "loudness")
+WHERE_KNOWN = ("key", "repetition")
 
 Profile = NDArray[np.float64]
 
@@ -94,23 +102,52 @@ def likeness(first: Audio, second: Audio) -> float:
     return _cosine(profiles[0][:shortest].ravel(), profiles[1][:shortest].ravel())
 
 
+def fingerprint(audio: Audio) -> str:
+    """Return a hash of 16 hex digits of a recording's pitches over time: few of its 64 bits change with the format.
+
+    Time counts in parts of the whole, so a piece and the same one a little faster are alike.
+    """
+    parts = np.array_split(pitch_classes(audio), PARTS)
+    # What all parts have in common is the key, and most pieces have one of a few.
+    profile = np.stack([part.mean(0) if len(part) else np.zeros(12) for part in parts])
+    profile -= profile.mean(0)
+    return np.packbits(_directions() @ profile.ravel() > 0).tobytes().hex()
+
+
+def is_alike(fingerprint: str, others: Collection[str], most_bits: int = MOST_BITS) -> bool:
+    """Tell whether a listener would take a recording for one of the others."""
+    return any((int(fingerprint, 16) ^ int(other, 16)).bit_count() <= most_bits for other in others)
+
+
+@cache
+def _directions() -> Profile:
+    """Return 64 fixed directions in the space of all profiles: pieces that lie close fall on the same sides."""
+    count = PARTS * 12
+    bits = np.unpackbits(np.frombuffer(hashlib.shake_256(b"pitches").digest(BITS * count // 8), dtype=np.uint8))
+    return (bits.reshape(BITS, count) * 2.0 - 1).astype(np.float64)
+
+
 def _cosine(first: Profile, second: Profile) -> float:
     lengths = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
     return float(first @ second) / max(lengths, 1e-9)
 
 
 def failures(
-    audio: Audio, seconds: float, key: tuple[int, str], bar_seconds: float, others: Collection[Audio] = ()
+    audio: Audio,
+    seconds: float,
+    key: tuple[int, str] | None,
+    bar_seconds: float | None,
+    others: Collection[Audio] = (),
 ) -> list[str]:
-    """Return the names of all checks that a recording fails."""
+    """Return the names of all checks that a recording fails; without a key or bars, nothing is asked about them."""
     failed = {
         "duration": len(audio) != round(seconds * RATE),
         "silence": longest_silence_seconds(audio) > MOST_SILENT_SECONDS,
         "clipping": clipped_frames(audio) > 0,
         "peak": true_peak_db(audio) > HIGHEST_TRUE_PEAK_DB,
         "loudness": abs(loudness_of(audio) - LOUDNESS_LUFS) > MOST_OFF_LUFS,
-        "key": key_fit(audio, *key) < LEAST_KEY_FIT,
-        "repetition": repetition(audio, bar_seconds) > MOST_REPETITION,
+        "key": key is not None and key_fit(audio, *key) < LEAST_KEY_FIT,
+        "repetition": bar_seconds is not None and repetition(audio, bar_seconds) > MOST_REPETITION,
         "near_duplicate": any(likeness(audio, other) > MOST_ALIKE for other in others),
     }
     return [name for name, is_failed in failed.items() if is_failed]

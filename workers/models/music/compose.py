@@ -14,11 +14,12 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
 from core.errors import ModelLoadError
+from core.music.pieces import METERS, Piece
 from workers.models.decode import gumbel_noise, mixed_seed
 from workers.models.music.grammar import Grammar
-from workers.models.music.pieces import METERS, Piece
 from workers.models.music.tokens import EOS, MOST_BARS, Conditions, piece_of
 
+WEIGHTS = "model.safetensors"
 ROWS = 16
 TEMPERATURE = 0.95
 TOP_P = 0.97
@@ -110,8 +111,12 @@ def _pick(
 
 def composer(folder: Path, device: torch.device) -> Composer:
     """Load a folder of weights; float32 on a CPU, whatever is stored."""
-    if not (folder / "tokenizer.json").is_file():
-        raise ModelLoadError(f"{folder} holds no weights of the starter music model: install the package again")
+    lacking = [name for name in (WEIGHTS, "tokenizer.json") if not (folder / name).is_file()]
+    if lacking:
+        raise ModelLoadError(
+            f"{folder} holds no weights of the starter music model ({lacking[0]} is missing): "
+            "run `factory models train-starter music`, or set FACTORY_MUSIC_MODEL to another model"
+        )
     vocabulary = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
     network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return Composer(network.to(device), vocabulary)

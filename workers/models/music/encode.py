@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from workers.models.music.master import RATE, Audio
+
+# (frames, 2), as WAV holds them.
+Samples = NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,31 @@ FORMATS = {
 }
 
 
-def encoded(audio: Audio, suffix: str) -> bytes:
-    """Return a recording in the format of a suffix: `wav`, `mp3` or `ogg`."""
+@dataclass(frozen=True)
+class Tags:
+    """What players show of a file."""
+
+    title: str
+    artist: str
+    comment: str
+
+
+def encoded(audio: Audio | Samples, suffix: str, tags: Tags | None = None) -> bytes:
+    """Return a recording (frames, 2) in the format of a suffix: `wav`, `mp3` or `ogg`."""
     chosen = FORMATS[suffix]
     data = io.BytesIO()
-    soundfile.write(data, audio, RATE, format=chosen.container, subtype=chosen.codec)
+    with soundfile.SoundFile(data, "w", RATE, audio.shape[1], subtype=chosen.codec, format=chosen.container) as file:
+        if tags:
+            file.title, file.artist, file.comment = tags.title, tags.artist, tags.comment
+        file.write(audio)
     return data.getvalue()
+
+
+def samples_of(data: bytes) -> Samples:
+    """Return the very numbers of a WAV that was written here: written again, they are the same bytes."""
+    samples, rate = soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)
+    assert rate == RATE
+    return np.asarray(samples, dtype=np.int16)
 
 
 def decoded(data: bytes) -> Audio:

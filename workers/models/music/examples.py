@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from workers.models.music.pieces import Bar, Piece
+from core.music.pieces import Bar, Piece
 from workers.models.music.tokens import Conditions, conditions_of, ids_of, vocabulary_of, words_of
 from workers.models.music.tunes import Tune
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from workers.models.music.pieces import CHORDS, METERS, MODES
+from core.music.pieces import CHORDS, METERS, MODES
 from workers.models.music.tokens import EOS, MOST_BARS, Conditions
 
 # What a row waits for.

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.models.music.pieces import CHORDS, SCALE, Meter, Mode, Note, intervals, root, tones
+from core.music.pieces import CHORDS, SCALE, Meter, Mode, Note, intervals, root, tones
 
 Grid = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import mido
 
-from workers.models.music.pieces import METERS, QUARTER
+from core.music.pieces import METERS, QUARTER
 
 TICKS_A_QUARTER = 480
 TICKS = TICKS_A_QUARTER // QUARTER

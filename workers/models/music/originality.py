@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.models.music.pieces import Bar, Note, Piece
+from core.music.pieces import Bar, Note, Piece
 from workers.models.music.tunes import Tune
 
 RUN = 8

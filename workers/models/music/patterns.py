@@ -95,14 +95,13 @@ BASS_FIGURES: dict[str, dict[int, Figure]] = {
 
 @dataclass(frozen=True)
 class Manner:
-    """A band and how it plays: instruments, figures, tempo range in beats a minute, swing, how loud each part is."""
+    """A band and how it plays: instruments, figures, swing, how loud each part is."""
 
     lead: str
     chords: str
     bass: str
     chord_figure: str
     bass_figure: str
-    bpm: tuple[int, int]
     pad: str | None = None
     second: str | None = None
     drums: str | None = None
@@ -111,31 +110,26 @@ class Manner:
 
 
 MANNERS = {
-    "acoustic": Manner("flute", "acoustic guitar", "acoustic bass", "strum", "walk", (92, 126), None, "fiddle", "folk"),
-    "pop": Manner("vibraphone", "piano", "electric bass", "pulse", "drive", (96, 124), "strings", "square lead", "pop"),
+    "acoustic": Manner("flute", "acoustic guitar", "acoustic bass", "strum", "walk", None, "fiddle", "folk"),
+    "pop": Manner("vibraphone", "piano", "electric bass", "pulse", "drive", "strings", "square lead", "pop"),
     "corporate": Manner(
-        "marimba", "electric guitar", "electric bass", "muted", "drive", (100, 124), "warm pad", "glockenspiel", "house"
+        "marimba", "electric guitar", "electric bass", "muted", "drive", "warm pad", "glockenspiel", "house"
     ),
-    "lofi": Manner(
-        "vibraphone", "electric piano", "fretless bass", "lean", "walk", (70, 88), None, None, "lofi", swing=0.16
-    ),
+    "lofi": Manner("vibraphone", "electric piano", "fretless bass", "lean", "walk", None, None, "lofi", swing=0.16),
     "cinematic": Manner(
         "horn",
         "pizzicato strings",
         "double bass",
         "broken",
         "pedal",
-        (72, 100),
         "strings",
         "strings",
         "epic",
         volumes=(96, 72, 88, 64, 86),
     ),
-    "ambient": Manner(
-        "flute", "harp", "acoustic bass", "harp", "pedal", (60, 84), "warm pad", volumes=(88, 64, 70, 56, 0)
-    ),
+    "ambient": Manner("flute", "harp", "acoustic bass", "harp", "pedal", "warm pad", volumes=(88, 64, 70, 56, 0)),
     "playful": Manner(
-        "marimba", "pizzicato strings", "acoustic bass", "offbeat", "walk", (104, 132), None, "glockenspiel", "brush"
+        "marimba", "pizzicato strings", "acoustic bass", "offbeat", "walk", None, "glockenspiel", "brush"
     ),
     "electronic": Manner(
         "saw lead",
@@ -143,11 +137,10 @@ MANNERS = {
         "synth bass",
         "sequence",
         "drive",
-        (110, 128),
         "synth pad",
         None,
         "house",
         volumes=(82, 44, 90, 56, 96),
     ),
-    "solemn": Manner("oboe", "strings", "cello", "hold", "pedal", (60, 84), "organ", volumes=(92, 66, 72, 44, 0)),
+    "solemn": Manner("oboe", "strings", "cello", "hold", "pedal", "organ", volumes=(92, 66, 72, 44, 0)),
 }

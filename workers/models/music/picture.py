@@ -5,11 +5,14 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
+from core.music.pieces import METERS
+from schemas.music import PICTURE_HEIGHT, PICTURE_WIDTH
+from workers.models.music.checks import pitch_classes
 from workers.models.music.master import RATE, Audio
 from workers.models.music.midi import TICKS, Score
-from workers.models.music.pieces import METERS
 
-WIDTH, ROLL_HEIGHT, DRUMS_HEIGHT, WAVE_HEIGHT = 960, 240, 40, 100
+WIDTH, ROLL_HEIGHT, DRUMS_HEIGHT = PICTURE_WIDTH, 240, 40
+WAVE_HEIGHT = PICTURE_HEIGHT - ROLL_HEIGHT - DRUMS_HEIGHT
 BACKGROUND, LINES, WAVE = (17, 20, 28), (44, 50, 64), (110, 170, 255)
 COLOURS = {
     "lead": (255, 170, 70),
@@ -21,13 +24,16 @@ COLOURS = {
 }
 
 
-def picture_of(score: Score, audio: Audio) -> bytes:
-    """Return a picture of what is played and of how it sounds."""
+def picture_of(score: Score | None, audio: Audio) -> bytes:
+    """Return a picture of what is played, or where nobody wrote that down of what is heard, and of how it sounds."""
     image = Image.new("RGB", (WIDTH, ROLL_HEIGHT + DRUMS_HEIGHT + WAVE_HEIGHT), BACKGROUND)
     draw = ImageDraw.Draw(image)
     seconds = len(audio) / RATE
-    _draw_bars(draw, score, seconds)
-    _draw_notes(draw, score, seconds)
+    if score:
+        _draw_bars(draw, score, seconds)
+        _draw_notes(draw, score, seconds)
+    else:
+        _draw_pitches(draw, audio)
     _draw_wave(draw, audio)
     data = io.BytesIO()
     image.save(data, "PNG", optimize=True)
@@ -57,6 +63,20 @@ def _draw_notes(draw: ImageDraw.ImageDraw, score: Score, seconds: float) -> None
             else:
                 y = ROLL_HEIGHT * (1 - (strike.pitch - lowest) / (highest - lowest))
                 draw.rectangle([left, y - 1.5, right, y + 1.5], fill=colour)
+
+
+def _draw_pitches(draw: ImageDraw.ImageDraw, audio: Audio) -> None:
+    """Draw how strong each of the twelve pitch classes is, from C below to B above."""
+    profile = pitch_classes(audio)
+    width, height = WIDTH / len(profile), (ROLL_HEIGHT + DRUMS_HEIGHT) / 12
+    for column, strengths in enumerate(profile):
+        for pitch_class, strength in enumerate(strengths):
+            colour = tuple(
+                round(dark + (light - dark) * float(strength) ** 0.5)
+                for dark, light in zip(BACKGROUND, COLOURS["lead"], strict=True)
+            )
+            bottom = (12 - pitch_class) * height
+            draw.rectangle([column * width, bottom - height, (column + 1) * width, bottom], fill=colour)
 
 
 def _draw_wave(draw: ImageDraw.ImageDraw, audio: Audio) -> None:

@@ -7,15 +7,15 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.music.forms import Form, form_of
+from core.music.moods import Mood, MusicBrief, key_of, mood_of, steps_to_key
+from core.music.pieces import METERS, MODES, SCALE, Piece, root, tones
 from workers.models.decode import mixed_seed
 from workers.models.music.arrange import Playing, arrange
 from workers.models.music.compose import Composer, Draft, Order
-from workers.models.music.forms import Form, form_for
 from workers.models.music.master import Audio
 from workers.models.music.midi import Score
-from workers.models.music.moods import Mood, MusicBrief, key_of, mood_of, steps_to_key
 from workers.models.music.originality import Memory, Originality
-from workers.models.music.pieces import METERS, MODES, SCALE, Piece, root, tones
 from workers.models.music.render import loop_of, recording_of
 from workers.models.music.tokens import Conditions
 
@@ -52,10 +52,7 @@ class Music:
 def write(composer: Composer, memory: Memory, briefs: Sequence[MusicBrief], seeds: Sequence[int]) -> list[Written]:
     """Return the best candidate for each brief and seed."""
     moods = [mood_of(brief) for brief in briefs]
-    forms = [
-        form_for(mood, brief.seconds, is_loop=brief.is_loop, wished_bpm=brief.bpm)
-        for mood, brief in zip(moods, briefs, strict=True)
-    ]
+    forms = [form_of(brief) for brief in briefs]
     best: dict[int, Written] = {}
     open_places = list(range(len(briefs)))
     for attempt in range(ROUNDS):

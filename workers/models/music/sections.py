@@ -6,8 +6,8 @@ Upbeats are left out, and the last note of a section is held until its bar is fu
 from dataclasses import dataclass
 from fractions import Fraction
 
+from core.music.pieces import METERS, Meter, Note
 from workers.models.music.notation import AbcTune, Measure, UnreadableTuneError
-from workers.models.music.pieces import METERS, Meter, Note
 
 # Meters of the books: ours, and how much longer our notes are.
 MEASURES = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from workers.models.music.pieces import CHORDS, METERS, MODES, QUARTER, STYLES, Bar, Note, Piece
+from core.music.pieces import CHORDS, METERS, MODES, QUARTER, STYLES, Bar, Note, Piece
 
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
 ANY = "any"

@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 
 from workers.models.device import device_of
-from workers.models.miniature.training import Plan, train
 from workers.models.music.compose import Composer, Order
 from workers.models.music.examples import Examples, examples_of
 from workers.models.music.networks import ARCHITECTURES, Architecture, Transformer
@@ -23,6 +22,7 @@ from workers.models.music.tokens import Conditions
 from workers.models.music.training import MusicTraining, bits_a_note
 from workers.models.music.tunes import tunes
 from workers.models.music.weights import SHIPPED, Measured, export, steps_taken, trained
+from workers.models.training import Plan, train
 
 logger = logging.getLogger(__name__)
 

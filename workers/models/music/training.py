@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from workers.models.device import quick_dtype
-from workers.models.miniature.muon import optimizers
-from workers.models.miniature.training import generator_at, warm_and_fall
+from workers.models.muon import optimizers
 from workers.models.music.examples import Examples, batch_of, batches_of
 from workers.models.music.networks import WIDTH, Architecture, new_network
 from workers.models.music.tokens import ANY, PROMPT_WORDS
+from workers.models.training import generator_at, warm_and_fall
 
 BATCH_TOKENS = 4096
 MUON_RATE = 1e-2

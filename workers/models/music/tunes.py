@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.music.pieces import MODES, Bar, Note
 from workers.models.music.harmony import chords_for
 from workers.models.music.notation import AbcTune, UnreadableTuneError, read, tunes_of
-from workers.models.music.pieces import MODES, Bar, Note
 from workers.models.music.sections import Notes, sections_of
 
 SHIPPED = Path(__file__).parent / "tunes.jsonl.gz"

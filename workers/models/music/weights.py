@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from core.errors import StateError
-from workers.models.miniature.training import Plan
 from workers.models.music.networks import Architecture, Transformer
 from workers.models.music.tokens import tokenizer_of
+from workers.models.training import Plan
 
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -31,7 +31,7 @@ def trained(plan: Plan, module: str) -> dict[str, torch.Tensor]:
     """Return the weights of a module in the checkpoint of a plan, whether that is fulfilled or not."""
     if not plan.checkpoint.is_file():
         raise StateError(
-            f"{plan.name} is not trained in {plan.folder}: run `python -m workers.models.music.train {plan.name}`"
+            f"{plan.name} is not trained in {plan.folder}: run `factory models train-starter music {plan.name}`"
         )
     prefix = f"module/{module}/"
     tensors = load_file(plan.checkpoint)

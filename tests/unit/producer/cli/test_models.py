@@ -32,9 +32,18 @@ def test_sampling_without_weights_says_where_they_are_missing_in_one_line(
     assert str(home) in told[0]
 
 
+def test_playing_without_weights_says_how_to_get_them_in_one_line(home: Path, capfd: pytest.CaptureFixture[str]):
+    code = run(["models", "sample-starter", "music", "--mood", "calm", "--weights", str(home)])
+
+    told = capfd.readouterr().err.splitlines()
+    assert code == 1
+    assert len(told) == 1
+    assert "`factory models train-starter music`" in told[0]
+
+
 @pytest.mark.parametrize("command", ["sample-starter", "train-starter"])
-def test_only_pictures_have_a_starter_that_is_trained_here(command: str, capsys: pytest.CaptureFixture[str]):
+def test_only_pictures_and_music_have_a_starter_that_is_trained_here(command: str, capsys: pytest.CaptureFixture[str]):
     code = run(["models", command, "copy"])
 
     assert code == 2
-    assert "known: image" in capsys.readouterr().err
+    assert "known: image, music" in capsys.readouterr().err

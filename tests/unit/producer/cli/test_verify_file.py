@@ -57,4 +57,4 @@ def test_verify_of_another_file_is_one_line(capsys: pytest.CaptureFixture[str]):
     Path("feed.csv").write_text("sku\n")
 
     assert run(["verify", "feed.csv"]) == 1
-    assert capsys.readouterr().err.startswith("factory: feed.csv: this is no PNG, JPEG or WebP picture")
+    assert capsys.readouterr().err.startswith("factory: feed.csv: this is no PNG, JPEG, WebP")

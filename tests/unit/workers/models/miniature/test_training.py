@@ -10,9 +10,8 @@ import torch
 from workers.models.miniature.examples import Examples
 from workers.models.miniature.flow import FlowTraining
 from workers.models.miniature.gan import GanTraining
-from workers.models.miniature.muon import orthogonalised
 from workers.models.miniature.scorer import ScorerTraining
-from workers.models.miniature.training import Plan, Trainee, resume, save, train, warm_and_fall
+from workers.models.training import Plan, Trainee, resume, save, train, warm_and_fall
 
 STEPS = 4
 
@@ -75,13 +74,3 @@ def test_the_learning_rate_rises_and_ends_near_nothing():
     assert rates[0] < 0.05
     assert rates[1] > rates[2] > 0.5
     assert rates[3] < 0.01
-
-
-@pytest.mark.parametrize("shape", [(16, 40), (40, 16)])
-def test_muon_makes_all_directions_of_a_matrix_about_as_long(shape: tuple[int, int]):
-    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-
-    lengths = torch.linalg.svdvals(orthogonalised(matrix))
-
-    assert lengths.min() > 0.5
-    assert lengths.max() < 1.4

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from core.music.pieces import Bar, Note, Piece
 from workers.models.music.compose import Composer
 from workers.models.music.examples import Examples, examples_of
 from workers.models.music.networks import Transformer
-from workers.models.music.pieces import Bar, Note, Piece
 from workers.models.music.tunes import Tune, tunes
 
 

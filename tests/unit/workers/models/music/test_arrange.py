@@ -2,14 +2,13 @@
 
 import pytest
 
-from core.errors import ImpossibleWorkError, UnknownIdError
+from core.errors import UnknownIdError
+from core.music.forms import Form
+from core.music.instruments import INSTRUMENTS
+from core.music.pieces import METERS, SCALE, Piece
 from workers.models.music.arrange import Playing, arrange, voicing
-from workers.models.music.forms import Form, form_for
-from workers.models.music.instruments import INSTRUMENTS
 from workers.models.music.midi import TICKS, Score, midi_bytes
-from workers.models.music.moods import MOODS, MusicBrief, key_of, mood_of, steps_to_key
 from workers.models.music.patterns import DRUM_PATTERNS, MANNERS
-from workers.models.music.pieces import METERS, SCALE, Piece
 
 FORM = Form(written=4, bars=8, bpm=100, tail_seconds=1.2)
 WITH_DRUMS = Playing("pop", steps=2, energy=3, seed=1)
@@ -85,45 +84,3 @@ def test_chords_move_to_the_nearest_voices():
 @pytest.mark.parametrize(("name", "meter"), [(name, meter) for name in DRUM_PATTERNS for meter in METERS])
 def test_every_drum_pattern_fills_its_bar(name: str, meter: str):
     assert {len(signs) for signs in DRUM_PATTERNS[name][meter].values()} == {METERS[meter].bar // 6}
-
-
-@pytest.mark.parametrize("mood", MOODS)
-@pytest.mark.parametrize("seconds", [5, 8, 15, 30, 60])
-@pytest.mark.parametrize("is_loop", [False, True])
-def test_a_form_fills_the_seconds_exactly_at_a_tempo_of_its_manner(mood: str, seconds: int, is_loop: object):
-    chosen = mood_of(MusicBrief(mood, seconds))
-
-    form = form_for(chosen, seconds, is_loop=bool(is_loop))
-
-    meter = METERS[chosen.meter]
-    length = form.bars * meter.bar / meter.beat * 60 / form.bpm + form.tail_seconds
-    assert length == pytest.approx(seconds)
-    assert 0.6 * MANNERS[chosen.manner].bpm[0] < form.bpm < 1.4 * MANNERS[chosen.manner].bpm[1]
-
-
-@pytest.mark.parametrize("seconds", [4.9, 61])
-def test_music_that_is_too_short_or_too_long_is_refused(seconds: float):
-    with pytest.raises(ImpossibleWorkError, match="5"):
-        form_for(MOODS["calm"], seconds)
-
-
-def test_what_the_brief_says_goes_before_the_mood():
-    mood = mood_of(MusicBrief("upbeat", 20, energy=2, bpm=100, meter="3/4", key="F# minor"))
-
-    assert (mood.mode, mood.meter, mood.style, mood.energy, mood.bpm) == ("minor", "3/4", "waltz", 2, 100)
-
-
-@pytest.mark.parametrize(("key", "tonic", "mode"), [("D", 2, None), ("Bb dorian", 10, "dorian"), ("c# m", 1, "minor")])
-def test_keys_are_read_as_people_write_them(key: str, tonic: int, mode: str | None):
-    assert key_of(key) == (tonic, mode)
-
-
-@pytest.mark.parametrize("brief", [MusicBrief("furious", 10), MusicBrief("calm", 10, key="H")])
-def test_an_unknown_mood_or_key_is_refused(brief: MusicBrief):
-    with pytest.raises(UnknownIdError, match=r"furious|'H'"):
-        mood_of(brief)
-
-
-def test_a_piece_is_moved_the_shorter_way():
-    assert [steps_to_key(tonic, "major") for tonic in (0, 5, 7, 11)] == [0, 5, -5, -1]
-    assert steps_to_key(9, "minor") == 0

@@ -2,8 +2,8 @@
 
 import pytest
 
+from core.music.pieces import METERS, MODES, Piece
 from workers.models.music.compose import Composer, Order
-from workers.models.music.pieces import METERS, MODES, Piece
 from workers.models.music.tokens import Conditions
 
 CONDITIONS = [

@@ -1,7 +1,7 @@
 """Chords: they fit the melody, and they lead home."""
 
+from core.music.pieces import METERS, MODES, Note
 from workers.models.music.harmony import chords_for
-from workers.models.music.pieces import METERS, MODES, Note
 
 
 def bar(*pitches: int) -> tuple[Note, ...]:

@@ -2,8 +2,8 @@
 
 import random
 
+from core.music.pieces import Bar, Note, Piece
 from workers.models.music.originality import Memory
-from workers.models.music.pieces import Bar, Note, Piece
 from workers.models.music.tunes import Tune
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from core.music.moods import MusicBrief
+from core.music.pieces import Bar, Note, Piece
 from workers.models.music.compose import Composer
-from workers.models.music.moods import MusicBrief
 from workers.models.music.originality import Memory
-from workers.models.music.pieces import Bar, Note, Piece
 from workers.models.music.produce import CANDIDATES, ROUNDS, chord_fit, merit, perform, scale_fit, write
 from workers.models.music.tunes import Tune
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.music.forms import Form
+from core.music.pieces import Piece
 from workers.models.music.arrange import Playing, arrange
 from workers.models.music.encode import FORMATS, decoded, encoded
-from workers.models.music.forms import Form
 from workers.models.music.master import RATE, Audio, loudness_of, master, true_peak_db
 from workers.models.music.midi import Score, midi_bytes
 from workers.models.music.picture import picture_of
-from workers.models.music.pieces import Piece
 from workers.models.music.render import loop_of, recording_of
 from workers.models.music.soundfont import sound_font
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from core.music.pieces import Note
 from workers.models.music.notation import UnreadableTuneError, read
-from workers.models.music.pieces import Note
 from workers.models.music.sections import sections_of
 
 FOUR = "d2d2 B2B2|c2c2 A2A2|B2B2 G2G2|A2B2 A2D2|"

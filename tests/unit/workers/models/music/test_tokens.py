@@ -1,7 +1,7 @@
 """Words: a piece becomes words and the same piece again."""
 
+from core.music.pieces import Bar, Note, Piece
 from workers.models.music.examples import Examples
-from workers.models.music.pieces import Bar, Note, Piece
 from workers.models.music.tokens import (
     PROMPT_WORDS,
     Conditions,

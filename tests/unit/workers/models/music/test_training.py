@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from core.errors import ModelLoadError, StateError
-from workers.models.miniature.training import Plan, save, train
 from workers.models.music.compose import Order, composer
 from workers.models.music.examples import Examples
 from workers.models.music.networks import ARCHITECTURES, Architecture, Transformer, new_network
@@ -17,6 +16,7 @@ from workers.models.music.train import Watched
 from workers.models.music.training import MusicTraining, bits_a_note
 from workers.models.music.tunes import Tune
 from workers.models.music.weights import save_folder, trained
+from workers.models.training import Plan, save, train
 
 STEPS = 4
 CPU = torch.device("cpu")
@@ -91,5 +91,5 @@ def test_a_folder_without_weights_says_so(tmp_path: Path):
 
 
 def test_what_was_never_trained_cannot_be_exported(tmp_path: Path):
-    with pytest.raises(StateError, match=r"music\.train transformer"):
+    with pytest.raises(StateError, match="train-starter music transformer"):
         trained(Plan(tmp_path, "transformer", 1), "average")

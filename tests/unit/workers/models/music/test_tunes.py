@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workers.models.music.pieces import METERS
+from core.music.pieces import METERS
 from workers.models.music.tunes import BOOKS, Tune, build, tunes
 
 BOOK = """X:1

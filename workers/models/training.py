@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 LOG_STEPS = 50
 CHECKPOINT_SECONDS = 180.0
+STEP_COUNT = "step"
 
 
 class Trainee(Protocol):
@@ -128,7 +129,11 @@ def resume(trainee: Trainee, path: Path) -> int:
     for key, value in tensors.items():
         if key.startswith("optimizer/"):
             _, optimizer_name, param_name, field = key.split("/")
-            trainee.optimizers[optimizer_name].state[params[param_name]][field] = value
+            param = params[param_name]
+            # AdamW counts its steps on the CPU; all else belongs where the weights are.
+            trainee.optimizers[optimizer_name].state[param][field] = (
+                value if field == STEP_COUNT else value.to(param.device)
+            )
     return int(tensors["step"])
 
 

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 from core.errors import UnknownIdError
-from workers.models.music.pieces import MODES, PITCH_CLASSES, root
+from core.music.pieces import METERS, MODES, PITCH_CLASSES, root
+from schemas.jobs import MusicOrder
 
 KEYS = re.compile(r"(?P<tonic>[A-G][#b]?)\s*(?P<mode>m|minor|major|dorian|mixolydian)?", re.IGNORECASE)
 FLATS = {"Db": "C#", "D#": "Eb", "Gb": "F#", "G#": "Ab", "A#": "Bb", "Cb": "B", "E#": "F", "Fb": "E", "B#": "C"}
@@ -34,6 +35,18 @@ MOODS = {
     "romantic": Mood("major", "3/4", "waltz", 1, "ambient", 80),
     "electronic": Mood("minor", "4/4", "reel", 5, "electronic", 124),
 }
+# The tempo of each manner of playing, in beats a minute.
+TEMPI = {
+    "acoustic": (92, 126),
+    "pop": (96, 124),
+    "corporate": (100, 124),
+    "lofi": (70, 88),
+    "cinematic": (72, 100),
+    "ambient": (60, 84),
+    "playful": (104, 132),
+    "electronic": (110, 128),
+    "solemn": (60, 84),
+}
 # A meter that the mood did not mean has a style of its own.
 STYLE_OF_METER = {"3/4": "waltz", "6/8": "jig", "9/8": "slipjig"}
 
@@ -52,12 +65,19 @@ class MusicBrief:
     is_loop: bool = False
 
 
+def brief_of(order: MusicOrder) -> MusicBrief:
+    """Return what a job asks for."""
+    return MusicBrief(**order.model_dump())
+
+
 def mood_of(brief: MusicBrief) -> Mood:
     """Return the mood with all that the brief says itself; raises UnknownIdError."""
     mood = MOODS.get(brief.mood)
     if mood is None:
         raise UnknownIdError(f"there is no mood {brief.mood!r}: known are {', '.join(MOODS)}")
     meter = brief.meter or mood.meter
+    if meter not in METERS:
+        raise UnknownIdError(f"there is no meter {meter!r}: known are {', '.join(METERS)}")
     style = mood.style if meter == mood.meter else STYLE_OF_METER.get(meter, "march")
     mode = (brief.key and key_of(brief.key)[1]) or mood.mode
     return Mood(mode, meter, style, brief.energy or mood.energy, mood.manner, round(brief.bpm or mood.bpm))

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 from core.errors import ImpossibleWorkError
-from workers.models.music.moods import Mood
-from workers.models.music.patterns import MANNERS
-from workers.models.music.pieces import METERS
+from core.music.moods import TEMPI, Mood, MusicBrief, mood_of
+from core.music.pieces import METERS
+from schemas.music import LEAST_SECONDS, MOST_SECONDS
 
-LEAST_SECONDS, MOST_SECONDS = 5.0, 60.0
 # Bars that tunes have; four are too few for more than a few seconds.
 WRITTEN_BARS = (4, 6, 8, 10, 12, 16, 20, 24)
 THIN = 4
@@ -27,13 +26,18 @@ class Form:
     tail_seconds: float
 
 
+def form_of(brief: MusicBrief) -> Form:
+    """Return the form of what a brief asks for; raises UnknownIdError and ImpossibleWorkError."""
+    return form_for(mood_of(brief), brief.seconds, is_loop=brief.is_loop, wished_bpm=brief.bpm)
+
+
 def form_for(mood: Mood, seconds: float, *, is_loop: bool = False, wished_bpm: float | None = None) -> Form:
     """Return the form whose tempo is nearest to that of the mood; raises ImpossibleWorkError for odd lengths."""
     if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
         raise ImpossibleWorkError(f"music of {seconds} s is not made: ask for {LEAST_SECONDS} to {MOST_SECONDS} s")
     meter = METERS[mood.meter]
     tail = 0.0 if is_loop else min(1.8, 0.05 * seconds + 0.6)
-    slowest, fastest = MANNERS[mood.manner].bpm
+    slowest, fastest = TEMPI[mood.manner]
     if meter.beat == 36:
         slowest, fastest = round(slowest * COMPOUND[0]), round(fastest * COMPOUND[1])
     if wished_bpm:

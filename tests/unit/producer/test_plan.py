@@ -81,7 +81,9 @@ def test_the_examples_plan_to_the_numbers_they_name(
 
     planned = plan.plan(read, models("starter"), rates(), batch_size=16)
 
-    lines = sum(count for channel, count in by_channel.items() if "(" not in channel)
+    lines = sum(
+        count for channel, count in by_channel.items() if "(" not in channel and not channel.startswith("music.")
+    )
     assert f"= {lines} lines of copy" in read.path.read_text()
     assert planned.jobs == len(list(plan.jobs(read, models("starter")))) == jobs
     assert planned.jobs_by_channel == by_channel

@@ -16,6 +16,8 @@ from workers.models.protocol import Sample
 
 # The check that looks at the campaign instead of the asset.
 NEW = "near-duplicate"
+# What is said where a model offers no candidate at all.
+NOTHING = "the model made nothing that it is sure of"
 # What a sample that cannot be finished is counted as.
 FINISH = "finish"
 # Near-duplicates are looked for among what one reader may see: one product and kind, in one channel, for one audience.
@@ -134,7 +136,7 @@ class _Taken:
 
 def rejection(job: Job, reasons: Counter[str], seconds: float) -> Failure:
     """Return the dead letter of a job without a candidate fit to deliver: what was wrong, and the way out."""
-    told = ", ".join(f"{reason} ({count}x)" for reason, count in reasons.most_common(4)) or "the model made nothing"
+    told = ", ".join(f"{reason} ({count}x)" for reason, count in reasons.most_common(4)) or NOTHING
     what = {Kind.COPY: "line", Kind.IMAGE: "picture", Kind.CREATIVE: "advertisement", Kind.MUSIC: "piece"}[job.kind]
     advice = "give the product a fuller description, or edit the brief and retry"
     if job.kind == Kind.MUSIC:

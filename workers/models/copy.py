@@ -3,7 +3,7 @@
 import hashlib
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,13 +48,13 @@ CONTENT_TYPE = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True)
 class Taste:
-    """How a model writes: temperature of each attempt, and the least fluency of a line.
+    """How a model writes: temperature of each attempt, and the least merit of a line, by its shape.
 
     A small model is kept on its brief token by token, a large one is only judged.
     """
 
     temperatures: tuple[float, ...]
-    floor: float
+    floors: Mapping[Shape, float]
     is_guarded: bool = False
 
     def temperature(self, attempt: int) -> float:
@@ -63,9 +63,10 @@ class Taste:
 
 
 # Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
-HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floor=-1.5, is_guarded=True)
+HOUSE_FLOORS = {Shape.SHORT: -1.7, Shape.MEDIUM: -1.5, Shape.LONG: -1.5}
+HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=HOUSE_FLOORS, is_guarded=True)
 # Larger models are fluent, and each has a scale of its own.
-OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floor=-math.inf)
+OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=dict.fromkeys(Shape, -math.inf))
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class CopyModel:
             seed=mixed_seed(job.seed, attempt),
             guard=self._guard(job.brief),
             # What a line of so many tokens may not be worse than; few are longer.
-            least_log_p=self._taste.floor * math.sqrt(spec.max_characters / CHARACTERS_A_TOKEN + 1),
+            least_log_p=self._taste.floors[spec.shape] * math.sqrt(spec.max_characters / CHARACTERS_A_TOKEN + 1),
             accepts=lambda draft: self._is_fit(draft, job.brief),
             wanted=WANTED,
             tries=TRIES[spec.shape] if attempt == 1 else 1,
@@ -143,19 +144,26 @@ class CopyModel:
                 score=candidate.score,
                 recipe={**recipe, "fluency": candidate.fluency},
             )
-            for candidate in sorted(self._candidates(job.brief, drafts), key=lambda one: one.score, reverse=True)
+            for candidate in sorted(
+                self._candidates(job.brief, drafts, order.max_tokens), key=lambda one: one.score, reverse=True
+            )
         ]
 
-    def _candidates(self, brief: Brief, drafts: list[Draft]) -> list[_Candidate]:
+    def _candidates(self, brief: Brief, drafts: list[Draft], most: int) -> list[_Candidate]:
         """Return each different line once, with the best fluency it was written with.
 
         A line that passes its checks but that the model doubts is not offered at all; so there may be none.
         """
         lines: dict[str, _Candidate] = {}
         for draft in sorted(drafts, key=fluency):
-            one = self._candidate(draft, brief)
-            lines[one.text] = one
-        return [one for one in lines.values() if not one.passed or one.merit >= self._taste.floor]
+            # Where the guard left no way on, there is no line to judge.
+            if draft.is_finished or len(draft.tokens) >= most:
+                one = self._candidate(draft, brief)
+                lines[one.text] = one
+        return [one for one in lines.values() if not one.passed or one.merit >= self._floor(brief)]
+
+    def _floor(self, brief: Brief) -> float:
+        return self._taste.floors[channels()[brief.channel].shape]
 
     def _candidate(self, draft: Draft, brief: Brief) -> _Candidate:
         text = self._tokenizer.decode(draft.tokens, skip_special_tokens=True)
@@ -166,10 +174,10 @@ class CopyModel:
 
     def _is_fit(self, draft: Draft, brief: Brief) -> bool:
         # What costs least is asked first.
-        if fluency(draft) < self._taste.floor:
+        if fluency(draft) < self._floor(brief):
             return False
         one = self._candidate(draft, brief)
-        return one.passed and one.merit >= self._taste.floor
+        return one.passed and one.merit >= self._floor(brief)
 
 
 def fluency(draft: Draft) -> float:

@@ -8,7 +8,6 @@ from schemas.jobs import Brief
 # Nats of fluency, read off 373 lines that an editor judged (docs/decisions/0004-copy-quality.md).
 PRICE_FIRST = 0.4
 UNINTRODUCED = 0.3
-READERS_FIRST = 0.3
 
 
 def awkwardness(text: str, brief: Brief) -> float:
@@ -21,6 +20,4 @@ def awkwardness(text: str, brief: Brief) -> float:
         lost += PRICE_FIRST
     if re.match(r"The [a-z]", text) and not any(name.lower() in text.lower() for name in names):
         lost += UNINTRODUCED
-    if text.lower().startswith(f"for {brief.audience.description.lower().split()[0]}"):
-        lost += READERS_FIRST
     return lost

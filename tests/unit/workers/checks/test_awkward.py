@@ -24,7 +24,7 @@ def brief_of(channel: str) -> Brief:
         ("meta.primary_text", "59 EUR is the price of the Tern Desk Lamp.", True),
         ("meta.primary_text", "From $59 a month is what the Tern Desk Lamp costs.", True),
         ("meta.primary_text", "The Tern Desk Lamp costs 59 EUR.", False),
-        ("meta.primary_text", "For students in shared flats, the Tern Desk Lamp has a dimmer.", True),
+        ("meta.primary_text", "For students in shared flats, the Tern Desk Lamp has a dimmer.", False),
         ("meta.headline", "The Lamp With a Dimmer", False),
     ],
 )

@@ -86,7 +86,7 @@ class Factory:
         # No job is lost to the kills: whatever failed, failed by its own lines.
         failed = [letter for one in campaigns for letter in self.ledger.jobs.dead_letters(one)]
         assert {letter.error_code for letter in failed} <= {"rejected"}
-        assert len(failed) < len(campaigns)
+        assert len(failed) < len(campaigns), [letter.error for letter in failed]
 
 
 @pytest.fixture(scope="module")

@@ -23,11 +23,11 @@ SECONDS = 570
 # A few of them fit each product of the example, so that most headlines are written and their advertisements follow.
 LINES = (
     *("Dark Roast Whole Beans", "Whole Beans From Brazil", "Dark Roast, Cocoa and Smoke", "Ember Espresso, Dark Roast"),
-    *("Light Roast From Ethiopia", "Light Roast, Peach and Tea", "Harbour Filter, Light Roast"),
+    *("Light Roast From Ethiopia", "Light Roast, Peach and Tea", "Harbour Light Roast, Peach"),
     *("Medium Roast From Colombia", "Slow Tide Decaf, Medium Roast", "Decaffeinated With Water"),
-    *("Coarse Ground Coffee", "Twelve Bags for Cold Brew", "Bags of Coarse Ground Coffee"),
+    *("Coarse Ground Coffee", "Twelve Filter Bags, Cold Brew", "Coarse Ground, Filter Bags"),
     *("Hand Grinder, Steel Burrs", "Hand Grinder With Steel Burrs", "Steel Burrs and Forty Steps"),
-    *("Steel Mug With Double Walls", "A Steel Mug With Double Walls", "Mooring Travel Mug, Double Walls"),
+    *("Travel Mug With Double Walls", "Travel Mug of Steel", "Mooring Travel Mug, Double Walls"),
 )
 
 

@@ -70,6 +70,14 @@ def storage(settings: Settings) -> Storage:
     return opened
 
 
+@pytest.fixture
+def own_ledger(settings: Settings) -> Iterator[Ledger]:
+    """The ledger of `settings`, which workers share."""
+    opened = Ledger(settings)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty ledger, once on SQLite and once on PostgreSQL."""

@@ -115,13 +115,6 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def own_ledger(settings: Settings) -> Iterator[Ledger]:
-    opened = Ledger(settings)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def worker(settings: Settings, own_ledger: Ledger, tmp_path: Path) -> Iterator[Supervised]:
     supervised = Supervised(settings, own_ledger, tmp_path / "worker.log")
     yield supervised

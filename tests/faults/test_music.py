@@ -1,7 +1,6 @@
 """SIGKILL while music is made: a recording and its companions end exactly once, or not at all."""
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,13 +33,6 @@ KILLS = 3
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     model = str(write_composer(tmp_path / "composer"))
     return settings.model_copy(update={"music_model": model, "batch_size": 1, "lease_seconds": 5.0})
-
-
-@pytest.fixture
-def own_ledger(settings: Settings) -> Iterator[Ledger]:
-    opened = Ledger(settings)
-    yield opened
-    opened.close()
 
 
 def start(workers: Workers, settings: Settings) -> subprocess.Popen[bytes]:

@@ -29,8 +29,7 @@ from workers.models.protocol import File, Sample
 from workers.publish import publish
 
 from support.tiny_composer import write_composer
-from support.waiting import wait_until
-from support.workers import Workers
+from support.workers import made_by_worker
 
 CAMPAIGN = """\
 name: spring
@@ -53,26 +52,11 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def own_ledger(settings: Settings) -> Iterator[Ledger]:
-    opened = Ledger(settings)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def made(settings: Settings, storage: Storage, own_ledger: Ledger, tmp_path: Path) -> Iterator[str]:
     """Return the id of a campaign that a worker has made."""
     assert storage.bucket == settings.s3_bucket
-    (tmp_path / "campaign.yaml").write_text(CAMPAIGN)
-    workers = Workers(settings, tmp_path)
-    workers.start("generate")
-    source = campaigns.read(tmp_path / "campaign.yaml")
-    submit(source, settings, own_ledger, make_app(settings))
-    try:
-        wait_until(lambda: own_ledger.campaigns.status(source.id).is_settled, 120)
-        yield source.id
-    finally:
-        workers.end()
+    with made_by_worker(CAMPAIGN, settings, own_ledger, tmp_path) as campaign_id:
+        yield campaign_id
 
 
 def test_music_is_made_whole_signed_and_exact_in_every_format(

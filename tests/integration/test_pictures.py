@@ -7,22 +7,18 @@ import pytest
 from PIL import Image
 
 from core import provenance
-from core.broker import make_app
 from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
-from producer import campaigns
 from producer.export import export
 from producer.exports.formats import Format
-from producer.submit import submit
 from producer.verify import verify
 from schemas.campaigns import Kind
 from schemas.jobs import JobState
 
 from support.lines import LINES
 from support.tiny_pipelines import write_pipeline
-from support.waiting import wait_until
-from support.workers import Workers
+from support.workers import made_by_worker
 
 CAMPAIGN = """\
 name: spring
@@ -49,26 +45,11 @@ def settings(settings: Settings, line_model: Path, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def own_ledger(settings: Settings) -> Iterator[Ledger]:
-    opened = Ledger(settings)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def made(settings: Settings, storage: Storage, own_ledger: Ledger, tmp_path: Path) -> Iterator[str]:
     """Return the id of a campaign that a worker has made."""
     assert storage.bucket == settings.s3_bucket
-    (tmp_path / "campaign.yaml").write_text(CAMPAIGN.replace("LINES", ". ".join(LINES)))
-    workers = Workers(settings, tmp_path)
-    workers.start("generate")
-    source = campaigns.read(tmp_path / "campaign.yaml")
-    submit(source, settings, own_ledger, make_app(settings))
-    try:
-        wait_until(lambda: own_ledger.campaigns.status(source.id).is_settled, 120)
-        yield source.id
-    finally:
-        workers.end()
+    with made_by_worker(CAMPAIGN.replace("LINES", ". ".join(LINES)), settings, own_ledger, tmp_path) as campaign_id:
+        yield campaign_id
 
 
 def test_a_mixed_campaign_is_made_whole_signed_and_exact(

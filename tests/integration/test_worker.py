@@ -46,13 +46,6 @@ def start_worker(settings: Settings, tmp_path: Path) -> Iterator[StartWorker]:
 
 
 @pytest.fixture
-def own_ledger(settings: Settings) -> Iterator[Ledger]:
-    opened = Ledger(settings)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def submit(settings: Settings, own_ledger: Ledger, storage: Storage, line_model: Path) -> Callable[..., str]:
     assert storage.bucket == settings.s3_bucket
 

@@ -2,9 +2,17 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from core.broker import make_app
+from core.ledger import Ledger
 from core.settings import Settings
+from producer import campaigns
+from producer.submit import submit
+
+from support.waiting import wait_until
 
 
 class Workers:
@@ -31,3 +39,18 @@ class Workers:
         for process in self._started:
             process.kill()
             process.wait(10)
+
+
+@contextmanager
+def made_by_worker(text: str, settings: Settings, ledger: Ledger, folder: Path) -> Iterator[str]:
+    """Have a worker make the campaign of this text; gives its id, and kills the worker in the end."""
+    (folder / "campaign.yaml").write_text(text)
+    workers = Workers(settings, folder)
+    workers.start("generate")
+    source = campaigns.read(folder / "campaign.yaml")
+    submit(source, settings, ledger, make_app(settings))
+    try:
+        wait_until(lambda: ledger.campaigns.status(source.id).is_settled, 120)
+        yield source.id
+    finally:
+        workers.end()

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 
 from schemas.channels import channels
 from schemas.jobs import Brief
-from workers.checks import claims, form, grounding, unsafe
+from workers.checks import claims, form, grounding, roles, unsafe
 from workers.checks.facts import Facts, facts_of, quantities_of
 from workers.checks.words import stem, words_of
 
@@ -27,7 +27,7 @@ _RULES: tuple[Callable[[str, Brief], str], ...] = (
     claims.unknown_times,
     grounding.ungrounded,
     grounding.strangers,
-    grounding.swapped_roles,
+    roles.swapped_roles,
     grounding.stray_capitals,
 )
 # A sentence that would have to be shorter is not begun.

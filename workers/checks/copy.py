@@ -11,7 +11,7 @@ from functools import lru_cache
 from schemas.assets import Check
 from schemas.channels import ChannelSpec, Shape, channels
 from schemas.jobs import Brief
-from workers.checks import claims, form, grounding, unsafe
+from workers.checks import claims, form, grounding, roles, unsafe
 from workers.checks.facts import facts_of
 from workers.checks.words import sentences_of, stem, words_of
 
@@ -41,8 +41,8 @@ ENGLISH_RULES: dict[str, Rule] = {
     "capitals": grounding.stray_capitals,
     "grounding": grounding.ungrounded,
     "pairs": grounding.strangers,
-    "roles": grounding.swapped_roles,
-    "clauses": grounding.misplaced_clauses,
+    "roles": roles.swapped_roles,
+    "clauses": roles.misplaced_clauses,
     "product": grounding.unnamed,
 }
 # An e-mail subject is a headline, but inboxes are full of title case that looks like advertising.

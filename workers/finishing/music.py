@@ -13,8 +13,8 @@ from workers.finishing.protocol import Finished
 from workers.models.music import checks
 from workers.models.music.encode import FORMATS, Tags, decoded, encoded, samples_of
 from workers.models.protocol import File, Sample
-from workers.pictures.provenance import Signer
-from workers.recordings.notes import note, noted_midi
+from workers.signing.music_notes import note, noted_midi
+from workers.signing.signer import Signer
 
 # Beside the WAV, which editors want.
 DELIVERED = ("mp3", "ogg")

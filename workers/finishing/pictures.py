@@ -17,8 +17,8 @@ from workers.checks import picture as rules
 from workers.checks.safety import SafetyChecker
 from workers.finishing.protocol import Finished
 from workers.models.protocol import Sample
-from workers.pictures.provenance import Signer
 from workers.pictures.sharpen import enlarge, unmatte
+from workers.signing.signer import Signer
 
 FILE_SIZE = "file_size"
 

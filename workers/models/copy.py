@@ -23,7 +23,7 @@ from workers.checks.awkward import awkwardness
 from workers.checks.copy import check, repair
 from workers.models.brief_guard import BriefGuard, pieces_of
 from workers.models.decode import Decoder, Draft, Guard, Order, mixed_seed
-from workers.models.device import device_of, quick_dtype
+from workers.models.device import device_of, dtype_of, quick_dtype
 from workers.models.prompts import Prompt, prompt_of
 from workers.models.protocol import NO_PARTS, Parts, Sample
 from workers.models.starter import sha256_of, starter_folder
@@ -204,7 +204,7 @@ def load(reference: str, adapter: str | None, device: str, dtype: str, cache: Pa
     folder = _model_folder(reference, cache)
     adapter_folder = _adapter_folder(adapter, reference) if adapter else None
     place = device_of(device)
-    model, tokenizer = _read_model(folder, adapter_folder, place, _dtype_of(dtype, place))
+    model, tokenizer = _read_model(folder, adapter_folder, place, dtype_of(dtype, quick_dtype(place)))
     name = reference if not Path(reference).is_dir() else Path(reference).resolve().name
     version = f"{name}{f'+{_adapter_name(adapter)}' if adapter else ''}@{_weights_sha256(folder, adapter_folder)[:8]}"
     taste = HOUSE_TASTE if reference == STARTER and adapter else OTHER_TASTE
@@ -255,12 +255,6 @@ def _adapter_folder(adapter: str, reference: str) -> Path:
 
 def _adapter_name(adapter: str) -> str:
     return adapter if adapter == HOUSE else Path(adapter).resolve().name
-
-
-def _dtype_of(dtype: str, device: torch.device) -> torch.dtype:
-    if dtype != "auto":
-        return {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}[dtype]
-    return quick_dtype(device)
 
 
 def _read_model(folder: Path, adapter: Path | None, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:

@@ -1,1 +1,1 @@
-"""What happens to a picture after the model: it is enlarged, encoded, and marked with where it comes from."""
+"""What happens to a picture after the model, before it is marked: it is made large and crisp."""

@@ -15,7 +15,7 @@ from workers.models.creative.compose import Composition, compose, layout_named
 from workers.models.creative.encode import encode
 from workers.models.creative.typeset import FONTS, Weight
 from workers.models.protocol import NO_PARTS, Parts, Sample
-from workers.pictures.provenance import MARK_BYTES
+from workers.signing.signer import MARK_BYTES
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 # More than any place takes; a small file can claim to be a picture that fills the memory.

@@ -13,7 +13,7 @@ from huggingface_hub.errors import HFValidationError
 from transformers.utils import logging as transformers_logging
 
 from core.errors import ModelLoadError
-from workers.models.device import device_of
+from workers.models.device import device_of, dtype_of, exact_dtype
 from workers.models.music import model
 from workers.models.music.ace_step import AceStep
 from workers.models.music.model import STARTER, MusicModel
@@ -50,7 +50,7 @@ def load(reference: str, device: str, dtype: str, cache: Path, threads: int) -> 
             f"{reference!r} is {kind or 'no model of music'}: FACTORY_MUSIC_MODEL takes `starter`, a folder that "
             "`factory models train-starter music` exported, MusicGen of transformers, or ACE-Step of diffusers"
         )
-    recorder = _opened(kind, folder, name, place, _dtype_of(dtype, place))
+    recorder = _opened(kind, folder, name, place, dtype_of(dtype, exact_dtype(place)))
     if recorder.licence_warning:
         logger.warning("%s: %s", name, recorder.licence_warning)
     return RecordedMusicModel(recorder)
@@ -92,12 +92,6 @@ def _kind_of(folder: Path) -> str:
             except ValueError as error:
                 raise ModelLoadError(f"{path} is no JSON: {error}") from error
     return ""
-
-
-def _dtype_of(dtype: str, device: torch.device) -> torch.dtype:
-    if dtype != "auto":
-        return {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}[dtype]
-    return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
 def _quieten() -> None:

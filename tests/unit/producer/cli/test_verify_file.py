@@ -6,7 +6,7 @@ import pytest
 from core.provenance import Origin, Source
 from core.settings import Settings
 from producer.cli import run
-from workers.pictures.provenance import Signer
+from workers.signing.signer import Signer
 
 from support.drawings import encoded, scene
 

@@ -12,8 +12,8 @@ from core.errors import ProvenanceError
 from core.provenance import Origin, Source, Validity, read, trust_anchors
 from core.settings import Settings
 from workers.models.music.encode import FORMATS, Tags, encoded, samples_of
-from workers.pictures.provenance import Signer
-from workers.recordings.notes import note, noted_midi
+from workers.signing.music_notes import note, noted_midi
+from workers.signing.signer import Signer
 
 ORIGIN = Origin(Source.GENERATED, 'composer "2" für <more>', "ab12")
 EMBEDDED = ("wav", "mp3")

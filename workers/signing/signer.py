@@ -16,8 +16,8 @@ import c2pa
 from core.errors import ProvenanceError
 from core.provenance import Origin, content_type_of, generator
 from core.settings import Settings
-from workers.pictures.certificates import credentials
-from workers.pictures.notes import note
+from workers.signing.certificates import credentials
+from workers.signing.picture_notes import note
 
 # A thumbnail in the manifest would be many times larger than everything else in it.
 _BUILDER = {"builder": {"thumbnail": {"enabled": False}}}

@@ -16,9 +16,9 @@ from PIL import Image
 from core.errors import ProvenanceError, SettingsError
 from core.provenance import Origin, Source, Validity, read, trust_anchors
 from core.settings import Settings
-from workers.pictures.certificates import credentials
-from workers.pictures.notes import note
-from workers.pictures.provenance import MARK_BYTES, Ingredient, Signer
+from workers.signing.certificates import credentials
+from workers.signing.picture_notes import note
+from workers.signing.signer import MARK_BYTES, Ingredient, Signer
 
 from support.drawings import encoded, mug, scene
 
@@ -169,7 +169,7 @@ def test_a_certificate_is_made_once_and_only_its_owner_can_read_it(settings: Set
 def test_processes_that_make_a_certificate_at_once_take_the_same(settings: Settings):
     code = (
         "import sys, pathlib; from core.settings import Settings;"
-        "from workers.pictures.certificates import credentials;"
+        "from workers.signing.certificates import credentials;"
         "sys.stdin.readline();"
         "sys.stdout.write(credentials(Settings(home=pathlib.Path(sys.argv[1]))).chain.decode())"
     )

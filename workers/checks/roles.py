@@ -1,0 +1,153 @@
+"""Who does what in a line, whose a thing is, and what a clause is tied to: as the brief has it, or refused."""
+
+import re
+from collections import defaultdict
+from functools import cache
+from itertools import pairwise
+
+from schemas.jobs import Brief
+from workers.checks.facts import facts_of, stems_of
+from workers.checks.grounding import FUNCTION_WORDS
+from workers.checks.words import sentences_of, stem, words_of
+
+_BEING = frozenset({"is", "are", "be", "been", "was", "were"})
+_PERSONS = frozenset({"you", "we", "they", "customers", "people"})
+_HELPERS = frozenset({"can", "could", "will", "would", "may", "should", "must", "just", "simply", "also", "then"})
+_SHORTEST_PLURAL = 4
+_LONGEST_UNIT = 2
+# What anything on sale may do, whoever else does it in the brief.
+_ANY_PRODUCT_DOES = frozenset(
+    stem(word) for word in ("comes", "costs", "has", "is", "makes", "offers", "ships", "starts")
+)
+_IN_FRONT = re.compile(r"(?i)^((?:before|after|when|if|until|once|while|during) [^,]+), (.+)$")
+
+
+def swapped_roles(text: str, brief: Brief) -> str:
+    """Return who does what in a line, where the brief gives the doing to somebody else.
+
+    'Customers print a label' makes neither 'the app prints a label' nor 'print your label' true.
+    """
+    facts = facts_of(brief)
+    doers = _doers(facts.text)
+    found = [
+        *_done_by_audience(text, brief),
+        *_done_with_product(text, brief),
+        *_owned_by_others(text, facts.text),
+        *_other_voice(text, facts.text),
+    ]
+    for clause in re.split(r"[.,;:!?()]", text):
+        words = ["", *words_of(clause)]
+        for before, word in pairwise(words):
+            rightful = doers.get(stem(word), frozenset())
+            doer = before.lower()
+            if doer in _HELPERS:
+                doer = words[max(words.index(before) - 1, 0)].lower()
+            if not rightful or "we" in rightful or word.lower().endswith(("ed", "ing")):
+                continue
+            is_reader = doer in {"", "you", "to", "and"} and "you" not in rightful and not word.lower().endswith("s")
+            is_other = doer in _PERSONS | {other for others in doers.values() for other in others}
+            if is_reader or (is_other and doer not in rightful):
+                found.append(f"{before} {word}".strip())
+    return ", ".join(found)
+
+
+def _done_by_audience(text: str, brief: Brief) -> list[str]:
+    """Return what the audience does of itself, told of the product.
+
+    'people who read in bed' do the reading: nothing that is sold 'reads', and no 'people read with the lamp'.
+    """
+    readers, facts = brief.audience.description.lower(), facts_of(brief)
+    verbs = set(re.findall(r"\bwho (\w+)", readers)) - FUNCTION_WORDS
+    stems = {stem(verb) for verb in verbs} - _function_stems()
+    known = {word.lower() for word in words_of(facts.text)}
+    of_product = {word.lower() for word in words_of(brief.product.description)}
+    found = []
+    for before, word in pairwise(["", *words_of(text.lower())]):
+        is_product = word.endswith("s") and stem(word) in stems and word not in known
+        is_audience = word in verbs - of_product and before in words_of(readers) and before not in FUNCTION_WORDS
+        if is_product or is_audience:
+            found.append(f"{before} {word}".strip())
+    return found
+
+
+def _done_with_product(text: str, brief: Brief) -> list[str]:
+    """Return what brand or product does in a line while the brief has it only as a thing to do.
+
+    'Fill in the form' and 'lets you write quotes' make nothing that is sold fill in or write.
+    """
+    facts = facts_of(brief)
+    known = {word.lower() for word in words_of(facts.text)}
+    names = {word.lower() for word in words_of(f"{brief.brand.name} {brief.product.name}")} - FUNCTION_WORDS
+    bases = {stem(word) for word in known if not word.endswith(("s", "ed", "ing"))} - _ANY_PRODUCT_DOES
+    return [
+        f"{before} {word}"
+        for clause in re.split(r"[.,;:!?()]", text)
+        for before, word in pairwise(words_of(clause.lower()))
+        if before in names and word.endswith("s") and word not in known | names and stem(word) in bases
+    ]
+
+
+def _owned_by_others(text: str, known: str) -> list[str]:
+    """Return what a line gives to its reader while the brief gives it to somebody else: 'the customer's signature'."""
+    others = {stem(thing) for thing in re.findall(r"(?i)\w+['’]s (\w+)", known)}  # noqa: RUF001
+    readers = {stem(thing) for thing in re.findall(r"(?i)\byour (\w+)", known)}
+    return [f"your {m[1]}" for m in re.finditer(r"(?i)\byour (\w+)", text) if stem(m[1]) in others - readers]
+
+
+def _other_voice(text: str, known: str) -> list[str]:
+    """Return what does in the line what is done to it in the brief, or the other way round.
+
+    Of a bar that is 'wrapped in paper' nobody says that it 'wraps', and what 'counts stock' is not 'counted'.
+    """
+    forms: dict[str, set[str]] = defaultdict(set)
+    for word in words_of(known.lower()):
+        forms[stem(word)].add(word)
+    found = []
+    for before, word in pairwise(["", *words_of(text.lower())]):
+        given = forms.get(stem(word), set()) - {word}
+        if word in forms.get(stem(word), set()) or not given:
+            continue
+        does = word.endswith("s") and all(form.endswith("ed") for form in given)
+        is_done = word.endswith("ed") and before in _BEING and all(form.endswith("s") for form in given)
+        if does or is_done:
+            found.append(f"{before} {word}".strip())
+    return found
+
+
+def _doers(text: str) -> dict[str, frozenset[str]]:
+    """Return who does what in a brief: the stems of verbs that follow a pronoun or a plural, always the same kind."""
+    found: dict[str, set[str]] = defaultdict(set)
+    others: set[str] = set()
+    for sentence in re.split(r"[.,;:!?()]", text):
+        for before, word in pairwise(["", *words_of(sentence.lower())]):
+            is_plural = len(before) > _SHORTEST_PLURAL and before.endswith("s") and not before.endswith("ss")
+            # Behind 'holds 350' stands a unit, not what somebody does.
+            is_verb = len(word) > _LONGEST_UNIT and not word.endswith("s") and word not in FUNCTION_WORDS
+            if (before in _PERSONS or is_plural) and is_verb:
+                found[stem(word)].add(before)
+            elif word:
+                others.add(stem(word))
+    return {verb: frozenset(doers) for verb, doers in found.items() if verb not in others}
+
+
+def misplaced_clauses(text: str, brief: Brief) -> str:
+    """Return a clause in front that the brief ties to something else: 'before you leave' of what is done later."""
+    facts, product = facts_of(brief), brief.product
+    names = stems_of(f"{brief.brand.name} {product.name}")
+    known = [stems_of(sentence) for sentence in re.split(r"[.;!?]", f"{product.description}. {product.offer}")]
+    found = []
+    for sentence in sentences_of(text):
+        match = _IN_FRONT.match(sentence)
+        front = stems_of(match[1]) - _function_stems() if match else set()
+        sources = [stems for stems in known if front and front <= stems]
+        if match is None or not sources:
+            continue
+        told = (stems_of(match[2]) & facts.product_stems) - _function_stems() - names - front
+        if told and not any(told & stems for stems in sources):
+            found.append(match[1])
+    return ", ".join(found)
+
+
+@cache
+def _function_stems() -> frozenset[str]:
+    return frozenset(stem(word) for word in FUNCTION_WORDS)

@@ -68,6 +68,19 @@ class MusicOrder(Frozen):
     is_loop: bool = False
 
 
+class Revision(Frozen):
+    """What was wrong with the assets that a job makes anew: models are told, and it is not made again."""
+
+    # The job whose asset is replaced by this one's.
+    replaces: str
+    # 1 makes the first asset anew, 2 the one that replaced it, and so on.
+    round: Annotated[int, Field(ge=1)]
+    # Of the list, one for each round.
+    reasons: tuple[str, ...]
+    # The lines of all rounds so far; empty for what is no line.
+    rejected: tuple[str, ...] = ()
+
+
 class Brief(Frozen):
     """All that a model is told about one asset."""
 
@@ -80,6 +93,7 @@ class Brief(Frozen):
     picture: PictureOrder | None = None
     creative: CreativeOrder | None = None
     music: MusicOrder | None = None
+    revision: Revision | None = None
 
 
 class Input(Frozen):

@@ -75,6 +75,18 @@ class Database:
         changed = {name: value for name, value in values.items() if name not in keys}
         return insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
 
+    def upsert_all(self, table: Table, keys: Sequence[str]) -> Insert:
+        """Return an insert of whole rows, given when it is executed, that replaces rows with the same keys."""
+        insert = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        changed = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
+        return insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
+
+    def add_all(self, table: Table, keys: Sequence[str]) -> Insert:
+        """Return an insert of whole rows, given when it is executed, that adds to rows with the same keys."""
+        insert = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        sums = {column.name: column + insert.excluded[column.name] for column in table.c if column.name not in keys}
+        return insert.on_conflict_do_update(index_elements=list(keys), set_=sums)
+
     def migrate(self) -> None:
         """Bring the tables to the newest revision; several processes may call it at once."""
         with _translated(self):

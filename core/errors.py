@@ -14,6 +14,7 @@ FactoryError
     ├── ModelLoadError         a model cannot be loaded from its reference
     ├── CorruptAssetError      stored bytes do not match their sha256
     ├── CompositionError       an advertisement cannot be composed of its parts
+    ├── FeedbackError          a rating or result cannot be recorded
     ├── ProvenanceError        a file whose provenance cannot be read or written
     └── RejectedError          no candidate of a job passed its checks
 """
@@ -95,6 +96,10 @@ class CorruptAssetError(PermanentError):
 
 class CompositionError(PermanentError):
     """An advertisement cannot be composed of its parts: text too long, a character no font has, a broken picture."""
+
+
+class FeedbackError(PermanentError):
+    """A rating, comparison or result cannot be recorded; the text names the field and the way out."""
 
 
 class ProvenanceError(PermanentError):

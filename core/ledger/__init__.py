@@ -4,9 +4,13 @@ from core.database import Database
 from core.ledger.assets import Assets
 from core.ledger.audit import Audit
 from core.ledger.campaigns import Campaigns
+from core.ledger.feedback import Intake
 from core.ledger.jobs import Jobs
 from core.ledger.leases import Leases
 from core.ledger.progress import Progress
+from core.ledger.ratings import Ratings
+from core.ledger.replacements import Replacements
+from core.ledger.scores import Scores
 from core.settings import Settings
 
 
@@ -22,6 +26,10 @@ class Ledger:
         self.assets = Assets(self.database)
         self.progress = Progress(self.database)
         self.audit = Audit(self.database)
+        self.intake = Intake(self.database)
+        self.ratings = Ratings(self.database)
+        self.scores = Scores(self.database)
+        self.replacements = Replacements(self.database)
 
     def close(self) -> None:
         """Close every connection."""

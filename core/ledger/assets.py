@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Column, ColumnElement, Row, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Row, func, or_, select, true, tuple_
 
 from core.database import Database
 from core.errors import UnknownIdError
-from core.tables import assets, jobs
+from core.ledger.tallies import Standing
+from core.tables import assets, jobs, tallies
 from schemas.assets import Asset, Location
 from schemas.campaigns import Kind
+from schemas.jobs import JobState
 
 PAGE_ROWS = 1000
 # Campaign id, sku, channel and audience id: what a person who sees one asset may see the others of.
@@ -31,6 +33,15 @@ class Delivered:
     created_at: float
 
 
+_newer = jobs.alias("newer")
+_IS_UNWANTED = or_(
+    select(tallies.c.job_id)
+    .where(tallies.c.job_id == assets.c.job_id, tallies.c.standing == Standing.REJECTED)
+    .exists(),
+    select(_newer.c.id).where(_newer.c.replaces_job_id == assets.c.job_id, _newer.c.state == JobState.DONE).exists(),
+)
+
+
 class Assets:
     """The assets of the ledger."""
 
@@ -45,15 +56,19 @@ class Assets:
             raise UnknownIdError(f"job {job_id} has no asset: it is not done")
         return _asset(row)
 
-    def of_campaign(self, campaign_id: str) -> Iterator[Delivered]:
-        """Yield every asset of a campaign in the order of its plan, a page at a time."""
+    def of_campaign(self, campaign_id: str, *, only_wanted: bool = False) -> Iterator[Delivered]:
+        """Yield every asset of a campaign in the order of its plan, a page at a time.
+
+        Unwanted are those that were rejected, and those that another one has replaced.
+        """
+        condition = ~_IS_UNWANTED if only_wanted else true()
         last = ""
         while True:
             with self._database.read() as connection:
                 rows = connection.execute(
                     select(assets, jobs.c.kind, jobs.c.channel, jobs.c.audience_id, jobs.c.variant, jobs.c.brief)
                     .join(jobs, jobs.c.id == assets.c.job_id)
-                    .where(assets.c.campaign_id == campaign_id, assets.c.job_id > last)
+                    .where(assets.c.campaign_id == campaign_id, assets.c.job_id > last, condition)
                     .order_by(assets.c.job_id)
                     .limit(PAGE_ROWS)
                 ).all()
@@ -71,6 +86,12 @@ class Assets:
             if len(rows) < PAGE_ROWS:
                 return
             last = rows[-1].job_id
+
+    def unwanted(self, campaign_id: str) -> int:
+        """Return how many assets of a campaign were rejected or replaced."""
+        query = select(func.count()).select_from(assets).where(assets.c.campaign_id == campaign_id, _IS_UNWANTED)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def locations(self, job_ids: Iterable[str]) -> dict[str, Asset]:
         """Return the assets of these jobs, by job id; a job that is not done has none."""

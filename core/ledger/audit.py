@@ -56,6 +56,12 @@ class Audit:
         ended = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < moment)
         return self._jobs_where(campaign_id, jobs.c.state == JobState.LEASED, ended)
 
+    def replacements(self, campaign_id: str) -> int:
+        """Return how many jobs make a rejected asset anew: those that no plan asked for."""
+        query = select(func.count()).where(jobs.c.campaign_id == campaign_id, jobs.c.replaces_job_id.is_not(None))
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def repeated_fingerprints(self, campaign_id: str) -> list[str]:
         """Return the fingerprints that several assets of a campaign have."""
         query = (

@@ -109,7 +109,7 @@ class Campaigns:
         while part := list(itertools.islice(numbered, INSERT_ROWS)):
             made_of = input_rows(job for _, job in part)
             with self._database.write() as connection:
-                rows = [_job_row(job, position, now) for position, job in part]
+                rows = [job_row(job, position, now) for position, job in part]
                 connection.execute(self._database.insert_new(jobs), rows)
                 if made_of:
                     connection.execute(self._database.insert_new(inputs), made_of)
@@ -283,7 +283,8 @@ def _status(row: Row[tuple[object, ...]], counted: Mapping[str, int]) -> Campaig
     )
 
 
-def _job_row(job: Job, position: int, now: float) -> dict[str, object]:
+def job_row(job: Job, position: int, now: float) -> dict[str, object]:
+    """Return the row of a job that has just been planned."""
     return {
         "id": job.id,
         "campaign_id": job.campaign_id,
@@ -298,6 +299,7 @@ def _job_row(job: Job, position: int, now: float) -> dict[str, object]:
         "variant": job.variant,
         "seed": job.seed,
         "inputs": len(job.inputs),
+        "replaces_job_id": job.brief.revision.replaces if job.brief.revision else None,
         "not_before": WAITS_FOR_INPUTS if job.inputs else 0.0,
         "attempts": 0,
         "errors": 0,

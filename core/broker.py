@@ -1,5 +1,10 @@
-"""The Celery app of every process, and the doorbell: a ticket says that a queue has work, never which."""
+"""The Celery app of every process, and the doorbell: a ticket says that a queue has work, never which.
 
+Feedback is the one message that carries something: it is acknowledged only when the ledger has it.
+"""
+
+from collections.abc import Iterable
+from math import ceil
 from typing import Any
 
 import kombu.exceptions
@@ -9,10 +14,13 @@ from kombu import Exchange, Queue
 from core.errors import BrokerError
 from core.settings import Settings
 from schemas.campaigns import Kind
+from schemas.ratings import Feedback
 
 GENERATE = "generate"
 SWEEP = "sweep"
+FEEDBACK = "feedback"
 HOUSEKEEPING_QUEUE = "housekeeping"
+FEEDBACK_QUEUE = "feedback"
 # More tickets than worker threads are surplus: whoever answers one serves until nothing waits.
 MOST_TICKETS = 8
 _EXCHANGE = Exchange("factory", type="direct")
@@ -24,8 +32,8 @@ def queue_of(kind: Kind) -> str:
 
 
 def queue_names() -> list[str]:
-    """Return every queue: one a kind, and one for housekeeping."""
-    return [*map(queue_of, Kind), HOUSEKEEPING_QUEUE]
+    """Return every queue: one a kind, one for housekeeping, one for feedback."""
+    return [*map(queue_of, Kind), HOUSEKEEPING_QUEUE, FEEDBACK_QUEUE]
 
 
 def make_app(settings: Settings) -> Celery:
@@ -49,7 +57,7 @@ def make_app(settings: Settings) -> Celery:
         task_default_queue=HOUSEKEEPING_QUEUE,
         task_default_exchange=_EXCHANGE.name,
         task_default_routing_key=HOUSEKEEPING_QUEUE,
-        broker_transport_options=_transport_options(settings.broker_url.get_secret_value()),
+        broker_transport_options=_transport_options(settings),
         beat_schedule={
             "sweep": {
                 "task": SWEEP,
@@ -62,11 +70,12 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
-def _transport_options(url: str) -> dict[str, object]:
-    if not url.startswith(("redis", "rediss")):
+def _transport_options(settings: Settings) -> dict[str, object]:
+    if not settings.broker_url.get_secret_value().startswith(("redis", "rediss")):
         return {}
     return {
-        "visibility_timeout": 120,
+        # What a killed worker had in hand comes back after as long as its jobs do; twice is no harm.
+        "visibility_timeout": ceil(settings.lease_seconds),
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
         # The default of 300 s would block every restore for that long after a worker was killed in one.
@@ -85,6 +94,20 @@ def ring(app: Celery, kind: Kind, tickets: int = 1) -> None:
                 app.send_task(GENERATE, (kind.value,), queue=queue_of(kind), producer=producer, retry=False)
     except (kombu.exceptions.OperationalError, OSError) as error:
         raise BrokerError(f"the broker does not answer ({error}); the jobs are safe, the sweep rings later") from error
+
+
+def send_feedback(app: Celery, messages: Iterable[Feedback]) -> None:
+    """Put feedback on its queue; raises BrokerError when the broker is away.
+
+    What was sent before that is recorded all the same, and may be sent again under the same ids.
+    """
+    try:
+        with app.producer_or_acquire() as producer:
+            for one in messages:
+                body = one.model_dump(mode="json")
+                app.send_task(FEEDBACK, (body,), task_id=one.id, queue=FEEDBACK_QUEUE, producer=producer, retry=False)
+    except (kombu.exceptions.OperationalError, OSError) as error:
+        raise BrokerError(f"the broker does not answer ({error}): nothing was rated, try again later") from error
 
 
 def waiting_tickets(app: Celery, kind: Kind) -> int:

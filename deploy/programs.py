@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.broker import HOUSEKEEPING_QUEUE, queue_of
+from core.broker import FEEDBACK_QUEUE, HOUSEKEEPING_QUEUE, queue_of
 from core.settings import Settings
 from deploy import servers
 from deploy.embedded import Embedded
@@ -23,7 +23,7 @@ WORKER_START_SECONDS = 2
 # The supervisor waits one second longer after each failed start, so a full disk or a taken port is no busy loop.
 START_ATTEMPTS = 1000
 SERVERS = ("valkey", "seaweedfs")
-WORKERS = ("generate", "housekeeping", "beat", "flower")
+WORKERS = ("generate", "feedback", "housekeeping", "beat", "flower")
 # The arguments of a job are its product, channel, audience and campaign: what a person looks for.
 FLOWER_COLUMNS = "name,args,state,received,runtime,worker,uuid"
 LOG_MEGABYTES = 10
@@ -55,6 +55,7 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
     queues = ",".join(map(queue_of, Kind))
     found += [
         Program("generate", (*worker, "-n", "generate@%h", "-Q", queues, "--pool=threads", "-c", "3")),
+        Program("feedback", (*worker, "-n", "feedback@%h", "-Q", FEEDBACK_QUEUE, "--pool=threads", "-c", "1")),
         Program("housekeeping", (*worker, "-n", "housekeeping@%h", "-Q", HOUSEKEEPING_QUEUE, "--pool=solo")),
         Program("beat", (*celery, "beat", "-l", settings.log_level, "-s", str(home.data / "beat-schedule"))),
         Program(

@@ -1,4 +1,4 @@
-"""The Celery app of every worker: `celery -A workers.app worker -Q generate.copy`, or `-Q housekeeping`.
+"""The Celery app of every worker: `celery -A workers.app worker -Q generate.copy`, `-Q housekeeping` or `-Q feedback`.
 
 Importing it loads no model library; a worker that serves a kind does, beside its own start.
 """
@@ -11,13 +11,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
+from celery.exceptions import Reject
 
-from core.broker import GENERATE, SWEEP, make_app, queue_of
+from core.broker import FEEDBACK, GENERATE, SWEEP, make_app, queue_of
 from core.errors import SettingsError, TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
 from core.settings import Settings
 from schemas.campaigns import Kind
+from workers.feedback import record_patiently
 from workers.keeper import release_dead
 from workers.revoke import cancel_on_revoke
 from workers.sweep import sweep
@@ -74,6 +76,15 @@ def sweep_task() -> None:
         sweep(app, open_ledger())
     except TransientError as error:
         logger.warning("nothing swept: %s", error)
+
+
+# Unlike a ticket, feedback exists nowhere else until it is recorded: so it is acknowledged last.
+@app.task(name=FEEDBACK, acks_late=True, send_events=False)
+def feedback_task(*messages: object, **named: object) -> None:
+    """Record feedback; whatever the message looks like, it ends in the ledger."""
+    body = messages[0] if len(messages) == 1 and not named else {"arguments": messages, "named": named}
+    if not record_patiently(open_ledger, body, stopping):
+        raise Reject("the worker stops", requeue=True)
 
 
 @signals.setup_logging.connect

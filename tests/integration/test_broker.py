@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 import pytest
 from celery import Celery
+from kombu import Exchange, Queue
 from pydantic import SecretStr
 
-from core.broker import MOST_TICKETS, make_app, ring, waiting_tickets
+from core.broker import FEEDBACK_QUEUE, MOST_TICKETS, make_app, ring, send_feedback, waiting_tickets
 from core.errors import BrokerError
 from core.settings import Settings
 from schemas.campaigns import Kind
+from schemas.ratings import Feedback
 
+from support.rated import a_rating
 from support.waiting import free_port
 
 
@@ -31,7 +34,26 @@ def test_however_many_jobs_there_are_the_bell_rings_a_handful_of_times(settings:
     assert waiting_tickets(app, Kind.COPY) == MOST_TICKETS
 
 
-@pytest.mark.parametrize("ask", [lambda app: ring(app, Kind.COPY), lambda app: waiting_tickets(app, Kind.COPY)])
+def test_feedback_lies_on_its_queue_as_json_until_somebody_records_it(settings: Settings):
+    app, sent = make_app(settings), a_rating(stars=4, comment="crisp, für alle")
+
+    send_feedback(app, [sent])
+
+    with app.connection_for_read() as connection:
+        found = connection.SimpleQueue(Queue(FEEDBACK_QUEUE, Exchange("factory"))).get(timeout=5)
+    (body,), _, _ = found.payload
+    assert found.content_type == "application/json"
+    assert Feedback.model_validate(body) == sent
+
+
+ASKS = (
+    lambda app: ring(app, Kind.COPY),
+    lambda app: waiting_tickets(app, Kind.COPY),
+    lambda app: send_feedback(app, [a_rating(stars=3)]),
+)
+
+
+@pytest.mark.parametrize("ask", ASKS)
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{port}/0", "redis://nobody:wrong@127.0.0.1:{valkey}/0"])
 def test_a_broker_that_does_not_serve_is_one_clear_error(settings: Settings, ask: Callable[[Celery], object], url: str):
     valkey = settings.broker_url.get_secret_value().rpartition(":")[2].partition("/")[0]

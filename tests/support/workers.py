@@ -23,10 +23,11 @@ class Workers:
         self._logs = logs
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, name: str = "copy", **changes: object) -> subprocess.Popen[bytes]:
-        """Start a worker on all queues, with these settings changed."""
+    def start(self, name: str = "copy", queues: str | None = None, **changes: object) -> subprocess.Popen[bytes]:
+        """Start a worker on these queues, or on all of them, with these settings changed."""
         environment = self._settings.model_copy(update=changes).environment() | {"OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h"]
+        command += ["-Q", queues] if queues else []
         with (self._logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [*command, "--without-gossip", "--without-mingle"], env=environment, stdout=log, stderr=log

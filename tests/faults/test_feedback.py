@@ -1,0 +1,77 @@
+"""SIGKILL of the feedback worker while ratings flow: each is recorded once, whatever comes again."""
+
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import redis
+
+from core.broker import FEEDBACK_QUEUE, make_app, send_feedback
+from core.ledger import Ledger
+from core.settings import Settings
+
+from support.rated import a_rating, job_id, make_assets
+from support.servers import Valkey
+from support.waiting import wait_until
+from support.workers import Workers
+
+pytestmark = pytest.mark.timeout(600)
+ASSETS, RATERS, KILLS = 10, 60, 8
+
+
+def unanswered(url: str) -> int:
+    """Return how many messages lie on the queue or in the hands of a worker."""
+    with redis.Redis.from_url(url) as client:
+        return int(client.llen(FEEDBACK_QUEUE)) + int(client.hlen("unacked"))
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_kills_of_the_feedback_worker_lose_and_double_no_rating(
+    database: str, settings: Settings, valkey: Valkey, tmp_path: Path, request: pytest.FixtureRequest
+):
+    changes: dict[str, object] = {"lease_seconds": 2.0}
+    if database == "postgresql":
+        changes["ledger_url"] = request.getfixturevalue("postgres").new_database()
+    settings = settings.model_copy(update=changes)
+    ledger, app, workers, dice = Ledger(settings), make_app(settings), Workers(settings, tmp_path), random.Random(3)
+    make_assets(ledger, ASSETS)
+    messages = [
+        a_rating(number, f"rater {who}", at=1000.0 + turn, stars=1 + (who + turn) % 5)
+        for turn in (0, 1)
+        for number in range(ASSETS)
+        for who in range(RATERS)
+    ]
+    # Senders that are not sure send again.
+    sent = messages + dice.sample(messages, 200)
+    dice.shuffle(sent)
+
+    parts = [sent[place::KILLS] for place in range(KILLS)]
+    for part in parts:
+        worker = workers.start("feedback", queues=FEEDBACK_QUEUE)
+        before = recorded(ledger)
+        send_feedback(app, part)
+        wait_until(lambda before=before: recorded(ledger) > before, 60, "a rating")
+        signal.sigtimedwait([], dice.uniform(0, 0.15))
+        kill(worker)
+    workers.start("feedback", queues=FEEDBACK_QUEUE)
+    wait_until(lambda: unanswered(valkey.url) == 0, 120, "the end of all messages")
+
+    expected = sum(1 + (who + 1) % 5 for who in range(RATERS))
+    scores = [ledger.scores.of_asset(job_id(number)).score.counts for number in range(ASSETS)]
+    workers.end()
+    assert recorded(ledger) == len(messages)
+    assert [(one["ratings"], one["stars_sum"]) for one in scores] == [(RATERS, expected)] * ASSETS
+    assert ledger.intake.refusals(10) == []
+    ledger.close()
+
+
+def recorded(ledger: Ledger) -> int:
+    return sum(1 for _ in ledger.ratings.all(with_history=True))
+
+
+def kill(worker: subprocess.Popen[bytes]) -> None:
+    assert worker.poll() is None, "it was to be killed, and ended by itself"
+    worker.kill()
+    worker.wait(10)

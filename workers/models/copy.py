@@ -99,7 +99,8 @@ class CopyModel:
 
     def generate(self, jobs: Sequence[Job], attempt: int, _parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
         """Return the candidates of each job, best first, in the order of the jobs; failing ones last."""
-        prompts = [prompt_of(self._tokenizer, job.brief) for job in jobs]
+        tells = not self._taste.is_guarded
+        prompts = [prompt_of(self._tokenizer, job.brief, tells_revision=tells) for job in jobs]
         orders = [self._order(job, prompt, attempt) for job, prompt in zip(jobs, prompts, strict=True)]
         drafts = self._decoder.write(orders)
         return [self._samples(job, order, some, attempt) for job, order, some in zip(jobs, orders, drafts, strict=True)]

@@ -146,7 +146,9 @@ class ImageModel:
         return _Order(
             prompt=prompt_of(job.brief, "" if self._canvas.is_subject else HOUSE_LOOK),
             # Without guidance there is nothing that could lead away from it.
-            negative=negative_of(job.brief) if self._takes_negative and guidance > 1 else "",
+            negative=negative_of(job.brief, tells_revision=not self._canvas.is_subject)
+            if self._takes_negative and guidance > 1
+            else "",
             seed=mixed_seed(job.seed, attempt),
             steps=self._steps if asked.steps is None else asked.steps,
             guidance=guidance if self._guidance_name else 0.0,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from schemas.campaigns import Product
 from schemas.jobs import Brief, PictureOrder
+from schemas.reasons import reasons
 
 # Text encoders read some 60 words, and weigh the first ones most.
 MOST_PHRASES = 5
@@ -59,9 +60,16 @@ def prompt_of(brief: Brief, house_look: str) -> str:
     return f"{subject}, {look}" if look else subject
 
 
-def negative_of(brief: Brief) -> str:
-    """Return what shall not be seen."""
-    return _plain(brief.picture.negative) if brief.picture else ""
+def negative_of(brief: Brief, *, tells_revision: bool = True) -> str:
+    """Return what shall not be seen, with what was wrong with the pictures that this one replaces.
+
+    A model that knows nothing but things has no use for words such as 'distorted'.
+    """
+    asked = [_plain(brief.picture.negative)] if brief.picture else []
+    if brief.revision and tells_revision:
+        known = (reasons().get(reason) for reason in dict.fromkeys(brief.revision.reasons))
+        asked += [reason.avoid for reason in known if reason]
+    return ", ".join(filter(None, asked))
 
 
 def subject_of(product: Product) -> str:

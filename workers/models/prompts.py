@@ -6,7 +6,8 @@ from typing import Any
 from jinja2 import TemplateError
 
 from schemas.channels import ChannelSpec, channels
-from schemas.jobs import Brief, Style
+from schemas.jobs import Brief, Revision, Style
+from schemas.reasons import reasons
 
 SYSTEM = "You are an advertising copywriter. You write short, clear and truthful ad copy."
 STYLES = {
@@ -22,6 +23,9 @@ LANGUAGES = {
     "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian",
     "zh": "Chinese",
 }  # fmt: skip
+
+
+MOST_TOLD_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,26 @@ def ask_text(spec: ChannelSpec, style: Style, locale: str) -> str:
     return f"Write one {spec.asks_for}{tongue}, at most {spec.max_characters} characters. {STYLES[style]}"
 
 
-def prompt_of(tokenizer: Any, brief: Brief) -> Prompt:
-    """Return the prompt of a brief in the tokenizer's own chat format; plain text where it has none."""
+def revision_text(revision: Revision) -> str:
+    """Return what was rejected before and why, the last lines only: a prompt is no archive."""
+    pairs = list(zip(revision.rejected, revision.reasons, strict=False))[-MOST_TOLD_LINES:]
+    told = (f'"{text}" was rejected because it {_why(reason)}.' for text, reason in pairs)
+    return " ".join((*told, "Write something different."))
+
+
+def _why(reason: str) -> str:
+    # A reason may have been taken off the list since.
+    return reasons()[reason].told if reason in reasons() else "was not liked"
+
+
+def prompt_of(tokenizer: Any, brief: Brief, *, tells_revision: bool = True) -> Prompt:
+    """Return the prompt of a brief in the tokenizer's own chat format; plain text where it has none.
+
+    A model that was taught one form of prompt is not told what was rejected before.
+    """
     ask = ask_text(channels()[brief.channel], brief.style, brief.locale)
+    if brief.revision and tells_revision:
+        ask = f"{ask} {revision_text(brief.revision)}"
     facts = brief_text(brief)
     if tokenizer.chat_template:
         text = _chat_text(tokenizer, f"{facts}\n\n{ask}")

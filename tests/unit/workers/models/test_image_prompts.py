@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.campaigns import Audience, Brand, Product
-from schemas.jobs import Brief, PictureOrder
+from schemas.jobs import Brief, PictureOrder, Revision
 from workers.models.image_prompts import negative_of, prompt_of, subject_of
 
 
@@ -58,3 +58,11 @@ def test_an_order_replaces_the_subject_and_names_what_shall_not_be_seen():
     assert prompt_of(brief(order), "photograph") == "a cup of coffee, ink drawing"
     assert negative_of(brief(order)) == "text, hands"
     assert negative_of(brief()) == ""
+
+
+def test_a_picture_that_replaces_one_is_led_away_from_what_was_wrong_with_it():
+    revision = Revision(replaces="spring-000001", round=2, reasons=("distorted", "off-brand"))
+    told = brief(PictureOrder(negative="text")).model_copy(update={"revision": revision})
+
+    assert negative_of(told) == "text, distorted, deformed, blurry, broken"
+    assert negative_of(told, tells_revision=False) == "text"

@@ -95,12 +95,13 @@ def manifest_of(data: bytes, asset: Asset) -> Manifest:
 def deliveries(
     ledger: Ledger, storage: Storage, campaign_id: str, *, with_manifests: bool = False, with_files: bool = False
 ) -> Iterator[Delivery]:
-    """Yield every asset of a campaign in the order of its plan; the first damaged one raises CorruptAssetError.
+    """Yield the assets of a campaign in the order of its plan; the first damaged one raises CorruptAssetError.
 
+    What was rejected, or replaced by another one, is no delivery.
     Lines of copy are always read; files, which are large, only with `with_files`.
     """
     objects = Objects(storage)
-    for delivered in ledger.assets.of_campaign(campaign_id):
+    for delivered in ledger.assets.of_campaign(campaign_id, only_wanted=True):
         yield _delivery(objects, storage, delivered, with_manifests=with_manifests, with_files=with_files)
 
 

@@ -65,16 +65,24 @@ def export(
     status = ledger.campaigns.status(campaign_id)
     if not status.done:
         raise StateError(f"campaign {campaign_id} has made nothing yet: {status.open_jobs} jobs are open")
+    unwanted = ledger.assets.unwanted(campaign_id)
+    if unwanted == status.done:
+        raise StateError(
+            f"all that campaign {campaign_id} has made was rejected: `factory regenerate JOB` makes it anew"
+        )
     target = to / f"{campaign_id}{_ENDINGS[form]}" if form in _ENDINGS and to.is_dir() else to
     try:
-        with _replacing(target, force=force, is_folder=form is Format.FILES) as draft:
+        with replacing(target, force=force, is_folder=form is Format.FILES) as draft:
             written = _write(ledger, storage, campaign_id, draft, form)
             if not written.assets:
                 left_out = ", ".join(sorted(written.left_out))
                 raise StateError(f"nothing of campaign {campaign_id} belongs into {form}: it has {left_out}")
     except OSError as error:
         raise StateError(f"cannot write {error.filename or target}: {error.strerror}") from error
-    return Exported(target, form, dict(written.kinds), tuple(written.notes()))
+    notes = written.notes()
+    if unwanted:
+        notes.append(f"left out, since they were rejected or replaced: {unwanted}")
+    return Exported(target, form, dict(written.kinds), tuple(notes))
 
 
 def _write(ledger: Ledger, storage: Storage, campaign_id: str, draft: Path, form: Format) -> Written:
@@ -98,7 +106,7 @@ def _write(ledger: Ledger, storage: Storage, campaign_id: str, draft: Path, form
 
 
 @contextmanager
-def _replacing(target: Path, *, force: bool, is_folder: bool) -> Iterator[Path]:
+def replacing(target: Path, *, force: bool, is_folder: bool) -> Iterator[Path]:
     """Yield a draft beside the target, which takes its place at the end; after an error nothing has changed."""
     _check_free(target, force=force, is_folder=is_folder)
     target.parent.mkdir(parents=True, exist_ok=True)

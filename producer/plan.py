@@ -214,10 +214,16 @@ def _creative(source: CampaignSource, deliverable: Deliverable) -> CreativeOrder
 def _style(deliverable: Deliverable, variant: int, models: Models) -> Style:
     if not isinstance(deliverable, CopyDeliverable):
         return Style.BENEFIT
-    styles = known.rates().styles(models[Kind.COPY])
-    if channels()[deliverable.channel].shape is Shape.LONG:
-        styles = tuple(style for style in styles if style in _LONG_STYLES) or _LONG_STYLES
+    styles = styles_of(models[Kind.COPY], deliverable.channel)
     return styles[variant % len(styles)]
+
+
+def styles_of(model: str, channel: str) -> tuple[Style, ...]:
+    """Return the styles that a model writes well enough for a channel, plain ones first."""
+    styles = known.rates().styles(model)
+    if channels()[channel].shape is Shape.LONG:
+        return tuple(style for style in styles if style in _LONG_STYLES) or _LONG_STYLES
+    return styles
 
 
 def _bucket(deliverable: Deliverable, models: Models) -> str:

@@ -1,0 +1,57 @@
+"""Send what somebody thinks of an asset to the feedback worker, and see that it arrives."""
+
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+
+from celery import Celery
+from pydantic import ValidationError
+
+from core.broker import send_feedback
+from core.errors import FeedbackError
+from core.ledger import Ledger
+from schemas.ratings import Comparison, Feedback, Rating, what_is_wrong
+
+# An idle worker records a rating in milliseconds.
+PATIENCE_SECONDS = 5.0
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message on its way: recorded already, or as soon as a feedback worker runs."""
+
+    id: str
+    is_recorded: bool
+
+
+def rating_of(job_id: str, **fields: object) -> Rating:
+    """Return a rating; raises FeedbackError that names the field."""
+    try:
+        return Rating.model_validate({"job_id": job_id, **fields})
+    except ValidationError as error:
+        raise FeedbackError(what_is_wrong(error)) from error
+
+
+def comparison_of(job_id: str, **fields: object) -> Comparison:
+    """Return a comparison; raises FeedbackError that names the field."""
+    try:
+        return Comparison.model_validate({"job_id": job_id, **fields})
+    except ValidationError as error:
+        raise FeedbackError(what_is_wrong(error)) from error
+
+
+def send(ledger: Ledger, app: Celery, content: Rating | Comparison, rater: str) -> Sent:
+    """Send it; return when it is recorded, or after some seconds. Raises FeedbackError for what would be refused."""
+    try:
+        message = Feedback(id=uuid.uuid4().hex, rater=rater, at=time.time(), content=content)
+    except ValidationError as error:
+        raise FeedbackError(what_is_wrong(error)) from error
+    if refusal := ledger.intake.why_not(message):
+        raise FeedbackError(refusal)
+    send_feedback(app, [message])
+    pause, ends_at = threading.Event(), time.monotonic() + PATIENCE_SECONDS
+    while not (is_recorded := ledger.intake.is_recorded(message.id)) and time.monotonic() < ends_at:
+        pause.wait(POLL_SECONDS)
+    return Sent(message.id, is_recorded)

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from core.errors import CampaignFileError, Problem
+from producer.cells import cell_places
 from producer.documents import UNPRINTABLE, Builder, Document, Loc, Place, read_json
 from producer.problems import Problems, explain, file_name, suggestion
 from schemas.campaigns import Product
@@ -190,7 +191,7 @@ def _csv_row(lines: _Lines, header: list[str], cells: list[str], line: int, text
     value: dict[str, JsonValue] = {
         name: cell for name, cell in zip(header, cells, strict=True) if cell and not cell.isspace()
     }
-    return _Row(line, value, lambda: _csv_document(file_name(lines.path), header, cells, _cell_places(text, line)))
+    return _Row(line, value, lambda: _csv_document(file_name(lines.path), header, cells, cell_places(text, line)))
 
 
 def _csv_document(file: str, header: list[str], cells: list[str], places: list[Place]) -> Document:
@@ -204,27 +205,9 @@ def _csv_document(file: str, header: list[str], cells: list[str], places: list[P
     return Document(file, builder.root, tuple(builder.problems))
 
 
-def _cell_places(text: str, line: int) -> list[Place]:
-    """Return where each cell of a row begins, counting as the csv module reads."""
-    places = [Place(line, 1)]
-    column, is_inside = 0, False
-    for character in text.rstrip("\r\n"):
-        column += 1
-        if column == places[-1].column and line == places[-1].line:
-            # A quote counts only in a cell that begins with one.
-            is_quoted = is_inside = character == '"'
-        elif character == '"' and is_quoted:
-            is_inside = not is_inside
-        if character == "\n":
-            line, column = line + 1, 0
-        elif character == "," and not is_inside:
-            places.append(Place(line, column + 1))
-    return places
-
-
 def _check_header(header: list[str], text: str, line: int, lines: _Lines) -> None:
     """Stop at a header that does not say which cell is what."""
-    places = _cell_places(text, line)
+    places = cell_places(text, line)
     for separator, name in ((";", "';'"), ("\t", "tabs")):
         if len(header) == 1 and separator in header[0]:
             lines.stop(f"columns are separated by {name}; this feed needs commas", line)
@@ -242,7 +225,7 @@ def _check_header(header: list[str], text: str, line: int, lines: _Lines) -> Non
 def _report_ragged(cells: list[str], header: list[str], text: str, line: int, lines: _Lines) -> None:
     count = f"has {len(cells)} cell{'s' if len(cells) > 1 else ''} where the header has {len(header)}"
     if len(cells) > len(header):
-        place = _cell_places(text, line)[len(header)]
+        place = cell_places(text, line)[len(header)]
         lines.report(f"{count}; put a text that has a comma in it into quotes", *place)
     else:
         lines.report(f"{count}; an empty cell still needs its comma", line)

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from core.errors import FactoryError
-from producer.cli import campaigns, exports, jobs, models, stack
+from producer.cli import campaigns, exports, jobs, models, ratings, stack
 from producer.cli.doors import load_settings
 from producer.cli.overview import Overview
 from producer.cli.render import as_json as json_of
@@ -26,8 +26,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (campaigns, jobs, exports, stack):
+for part in (campaigns, jobs, ratings, exports, stack):
     app.add_typer(part.commands)
+app.add_typer(ratings.files, name="ratings", rich_help_panel=ratings.PANEL)
 app.add_typer(models.commands, name="models", rich_help_panel="Factory")
 
 

@@ -16,6 +16,7 @@ from schemas.jobs import JobState
 if TYPE_CHECKING:
     from core.ledger import Ledger
     from core.ledger.jobs import JobStatus
+    from core.ledger.ratings import KeptRating
     from core.settings import Settings
     from schemas.assets import Asset, Manifest
 
@@ -91,6 +92,7 @@ def show_command(job: JobId, as_json: AsJson = False) -> None:
         status = ledger.jobs.status(job)
         failures = ledger.jobs.failures(job)
         history = list(ledger.campaigns.history(job))
+        ratings, replacement = ledger.ratings.of_job(job), ledger.replacements.of(job)
         asset = ledger.assets.of_job(job) if status.state == JobState.DONE else None
     stored = _stored(settings, asset) if asset else None
     if as_json:
@@ -104,11 +106,17 @@ def show_command(job: JobId, as_json: AsJson = False) -> None:
             problem=stored.problem if stored else None,
             failures=[dict(zip(keys, failure, strict=True)) for failure in failures],
             actions=[dict(zip(("at", "actor", "action", "detail"), action, strict=True)) for action in history],
+            ratings=ratings,
+            replaced_by=replacement,
         )
     else:
         _show_job(status)
         if asset and stored:
             _show_asset(asset, stored)
+        for rating in ratings:
+            say(f"rated     {moment(rating.rated_at)}  {_opinion(rating)}")
+        if replacement:
+            say(f"anew      {replacement}")
         for at, attempt, worker, code, message in failures:
             say(f"failed    {moment(at)}  attempt {attempt} on {worker}: {code}: {message}")
         for at, who, action, detail in history:
@@ -152,10 +160,20 @@ def _show_job(status: "JobStatus") -> None:
     say(f"facts     {'; '.join(filter(None, (brief.product.description, brief.product.price, brief.product.offer)))}")
     say(f"audience  {brief.audience.id}: {brief.audience.description}")
     say(f"asks for  {brief.channel}, {brief.locale}, style {brief.style}, variant {status.job.variant + 1}")
+    if brief.revision:
+        say(f"replaces  {brief.revision.replaces}, rejected: {brief.revision.reasons[-1]}")
     spent = duration(status.device_seconds)
     say(f"attempts  {status.attempts}, {count(status.losses, 'lost worker')}, {spent} of device time")
     if status.error_code:
         say(f"error     {status.error_code}: {status.error}")
+
+
+def _opinion(rating: "KeptRating") -> str:
+    """Return what somebody thinks, in words."""
+    answer = {True: "approved", False: f"rejected: {rating.reason}" if rating.reason else "rejected", None: ""}
+    stars = count(rating.stars, "star") if rating.stars else ""
+    said = ", ".join(filter(None, (stars, answer[rating.approves], rating.comment)))
+    return f"{said} (by {rating.rater}{'' if rating.is_current else ', former'})"
 
 
 def _show_asset(asset: "Asset", stored: _Stored) -> None:

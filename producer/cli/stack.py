@@ -209,6 +209,9 @@ def worker_command(
         str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...; the settings say, if not given.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Its name in Flower; no two workers of a machine share one.")] = None,
+    feedback: Annotated[
+        bool, typer.Option("--feedback", help="Record ratings instead of making things; loads no model.")
+    ] = False,
 ) -> None:
     """Become one more worker, here in the foreground. Ctrl-C ends it after the batch in hand."""
     wanted = [kind.strip() for kind in kinds.split(",")]
@@ -218,17 +221,18 @@ def worker_command(
     settings = load_settings()
     if device:
         settings = settings.model_copy(update={"device": device})
-    command = worker_command_line(wanted, name or f"{'-'.join(wanted)}-{os.getpid()}", settings.log_level)
+    from core.broker import FEEDBACK_QUEUE, queue_of
+
+    named = "feedback" if feedback else "-".join(wanted)
+    queues = [FEEDBACK_QUEUE] if feedback else [queue_of(Kind(kind)) for kind in wanted]
+    command = worker_command_line(queues, name or f"{named}-{os.getpid()}", settings.log_level)
     os.execvpe(command[0], command, settings.environment())  # noqa: S606 - a fixed list, and no shell is wanted
 
 
-def worker_command_line(kinds: list[str], name: str, log_level: str) -> list[str]:
+def worker_command_line(queues: list[str], name: str, log_level: str) -> list[str]:
     """Return the command of a worker: one process a device, three threads, no talk among workers."""
-    from core.broker import queue_of
-
-    queues = ",".join(queue_of(Kind(kind)) for kind in kinds)
     return [
-        *(sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", queues, "-n", f"{name}@%h"),
+        *(sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", ",".join(queues), "-n", f"{name}@%h"),
         *("--pool=threads", "-c", "3", "--without-gossip", "--without-mingle", "-E", "-l", log_level),
     ]
 

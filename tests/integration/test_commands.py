@@ -339,6 +339,18 @@ def test_a_worker_becomes_celery_with_the_settings(
     assert environment["FACTORY_BROKER_URL"] == settings.broker_url.get_secret_value()
 
 
+def test_a_worker_of_feedback_serves_its_queue_alone(factory: Factory, monkeypatch: pytest.MonkeyPatch):
+    became = []
+    monkeypatch.setattr(os, "execvpe", lambda *arguments: became.append(arguments))
+
+    code, _, _ = factory("worker", "--feedback", "--name", "ratings")
+
+    [(_, command, _)] = became
+    assert code == 0
+    assert command[command.index("-Q") + 1] == "feedback"
+    assert "ratings@%h" in command
+
+
 def test_a_worker_of_an_unknown_kind_is_refused(factory: Factory):
     code, _, error = factory("worker", "--kinds", "video")
 

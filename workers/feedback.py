@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from core.errors import FeedbackError, SettingsError, TransientError
 from core.ledger import Ledger
-from schemas.ratings import VERSION, Feedback, what_is_wrong
+from schemas.ratings import DEFAULT_TENANT, VERSION, Feedback, what_is_wrong
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +49,10 @@ def record(ledger: Ledger, body: object) -> None:
     except Exception as error:
         # Nobody foresaw this. The message must not come again for ever, and somebody shall read what it was.
         logger.exception("feedback %s cannot be recorded", message.id)
-        _refuse(ledger, f"message: {type(error).__name__}: {error}"[:2000], body, message)
+        _refuse(ledger, f"message: {type(error).__name__}: {error}"[:2000], body)
         return
     if receipt.refusal:
-        _refuse(ledger, receipt.refusal, body, message)
+        _refuse(ledger, receipt.refusal, body)
     else:
         logger.info("feedback %s %s", message.id, "recorded" if receipt.is_new else "was known")
 
@@ -75,11 +75,17 @@ def record_patiently(open_ledger: Callable[[], Ledger], body: object, stopping: 
     return False
 
 
-def _refuse(ledger: Ledger, reason: str, body: object, message: Feedback | None = None) -> None:
+def _refuse(ledger: Ledger, reason: str, body: object) -> None:
     # What somebody typed stays out of the log.
     logger.warning("feedback refused: %s", reason.partition(": ")[0])
     try:
         text = json.dumps(body, ensure_ascii=False, sort_keys=True)
     except (TypeError, ValueError, RecursionError):
         text = repr(type(body))
-    ledger.intake.refuse(reason, text, message.tenant if message else "", message.rater if message else "")
+    ledger.intake.refuse(reason, text, _text(body, "tenant") or DEFAULT_TENANT, _text(body, "rater"))
+
+
+def _text(body: object, name: str) -> str:
+    """Return a field of a message that may be anything: whoever is forgotten is forgotten with what was refused."""
+    value = body.get(name) if isinstance(body, dict) else None
+    return value if isinstance(value, str) else ""

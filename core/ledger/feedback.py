@@ -119,8 +119,8 @@ class Intake:
         """Keep a message that cannot be recorded, with the reason; the same message twice is one refusal."""
         row = {
             "sha256": hashlib.sha256(message.encode("utf-8", "backslashreplace")).hexdigest(),
-            "tenant": tenant[:63],
-            "rater": rater[:100],
+            "tenant": _storable(tenant)[:63],
+            "rater": _storable(rater)[:100],
             "reason": _storable(reason),
             "message": _storable(message)[:MOST_REFUSED_CHARACTERS],
             "at": time.time(),

@@ -16,6 +16,7 @@ from core.ledger.tallies import Standing
 from core.settings import Settings
 from core.tables import ratings, strata, tallies
 from schemas.ratings import Feedback
+from workers.feedback import record
 
 from support.rated import a_rating, job_id, make_assets, message, rate
 
@@ -235,6 +236,21 @@ def test_whoever_wants_to_be_forgotten_is_and_a_message_that_comes_again_changes
     assert tally(ledger, 1)["stars_sum"] == 5
     assert sum(row["stars_sum"] for row in derived(ledger)[1]) == sum(row["stars_sum"] for row in without_ada[1])
     assert [detail for _, _, _, detail in ledger.campaigns.history("ratings")] == ["3 ratings of a person"]
+
+
+def test_what_was_refused_of_a_person_is_forgotten_with_the_rest(ledger: Ledger):
+    make_assets(ledger, 1)
+    wrong = a_rating(0, "ada", stars=3).model_dump(mode="json")
+    # One breaks the rules of the message, one those of the ledger.
+    record(ledger, wrong | {"at": -1})
+    record(ledger, wrong | {"content": wrong["content"] | {"job_id": "nobody"}})
+    record(ledger, wrong | {"rater": "bo", "at": -1})
+    before = len(ledger.intake.refusals(10))
+
+    ledger.intake.forget("default", "ada", "admin")
+
+    assert before == 3
+    assert ['"bo"' in one.message for one in ledger.intake.refusals(10)] == [True]
 
 
 def test_a_forgotten_person_may_rate_again(ledger: Ledger):

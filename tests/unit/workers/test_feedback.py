@@ -1,12 +1,15 @@
 """What the feedback worker makes of a body before it asks the ledger."""
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import FeedbackError
+from core.errors import FeedbackError, LedgerError
+from core.ledger import Ledger
 from schemas.ratings import Feedback
-from workers.feedback import read_message
+from workers.feedback import read_message, record_patiently
 
 BODY = {
     "version": 1,
@@ -45,6 +48,16 @@ def test_a_newer_version_says_what_to_do():
 def test_a_wrong_field_is_named(change: dict[str, object], expected: str):
     with pytest.raises(FeedbackError, match=expected):
         read_message(BODY | change)
+
+
+def test_a_worker_that_stops_while_the_ledger_is_away_gives_the_message_back():
+    stopping = threading.Event()
+
+    def away() -> Ledger:
+        stopping.set()
+        raise LedgerError("the ledger does not answer")
+
+    assert not record_patiently(away, BODY, stopping)
 
 
 @given(ANYTHING)

@@ -1,7 +1,9 @@
 """The description of the API, and whether the API keeps it: every route is asked what it allows, and what not."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi import checks
 
 from core.settings import Settings
+from producer.api.app import ROUTERS
 from schemas.access import Role
 
 from support.calls import Api, operations, serving
@@ -122,3 +125,24 @@ def test_every_reference_of_the_description_leads_somewhere(served: Api):
 
     assert named - known == set()
     assert len(named) > 30
+
+
+def test_every_call_of_the_document_has_a_route():
+    page = Path("docs/api.md").read_text(encoding="utf-8")
+    known = {
+        (method, re.sub(r"{\w+}", "ID", route.path))
+        for router in ROUTERS
+        for route in router.routes
+        for method in route.methods
+    }
+    shown = set()
+    for line in re.findall(r"^curl .*\$A.*$", page, flags=re.MULTILINE):
+        method = re.search(r"-X (\w+)", line)
+        sends = " -d " in line or "--data" in line
+        address = re.search(r"\$A([^ \"?]*)", line)
+        assert address
+        path = re.sub(r"\$[CJEW]\b|single-\w+-\d+", "ID", f"/v1{address[1]}")
+        shown.add((method[1] if method else "POST" if sends else "GET", path))
+
+    assert shown - known == set()
+    assert known - shown == {("GET", "/health")}

@@ -1,6 +1,7 @@
 """How large and how slow a call may be: the body is read whole before a route sees it, within a size and a time."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.api.problems import problem
+
+logger = logging.getLogger(__name__)
 
 # Campaigns with their products; products beyond that come as a feed on the command line.
 MOST_CAMPAIGN_BYTES = 2_000_000
@@ -77,8 +80,9 @@ class Bodies:
 
     def _forget(self, task: "asyncio.Task[None]") -> None:
         self._late.discard(task)
-        if not task.cancelled():
-            task.exception()
+        error = None if task.cancelled() else task.exception()
+        if error:
+            logger.error("a call that was answered as late broke", exc_info=error)
 
 
 async def _read(headers: Headers, receive: Receive, most: int) -> bytes | tuple[int, str]:

@@ -14,6 +14,7 @@ from core.errors import FactoryError, LedgerError
 from core.ledger import Ledger
 from core.ledger.webhooks import Attempt, Delivery, Webhooks
 from core.settings import Settings
+from producer.documents import UNPRINTABLE
 from producer.webhooks.addresses import check_url
 from producer.webhooks.post import Answer, post
 from producer.webhooks.signatures import headers_of
@@ -61,9 +62,9 @@ def _deliver(webhooks: Webhooks, settings: Settings, delivery: Delivery) -> None
     began, at = time.monotonic(), time.time()
     answer = _attempt(delivery, settings, at)
     is_delivered = answer.status is not None and answer.status // 100 == 2
-    attempt = Attempt(
-        delivery.webhook_id, at, time.monotonic() - began, answer.status, answer.error[:MOST_ERROR_CHARACTERS]
-    )
+    # Some of it are words of the receiver, which may hold anything.
+    error = UNPRINTABLE.sub("?", " ".join(answer.error.split()))[:MOST_ERROR_CHARACTERS]
+    attempt = Attempt(delivery.webhook_id, at, time.monotonic() - began, answer.status, error)
     webhooks.record(delivery, attempt, is_delivered=is_delivered, wait_seconds=wait_after(delivery.tries))
     if answer.status == GONE:
         webhooks.disable(delivery.webhook_id, "it answered 410 Gone")
@@ -72,7 +73,7 @@ def _deliver(webhooks: Webhooks, settings: Settings, delivery: Delivery) -> None
         delivery.event.id,
         delivery.webhook_id,
         delivery.attempt,
-        "delivered" if is_delivered else answer.error,
+        "delivered" if is_delivered else error,
     )
 
 

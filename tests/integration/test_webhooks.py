@@ -177,6 +177,29 @@ def test_a_receiver_that_answers_a_byte_now_and_then_is_cut_off(monkeypatch: pyt
     assert took < 5
 
 
+def test_an_answer_that_is_no_http_is_kept_as_words_that_harm_nobody(
+    books: Ledger, insider: Settings, pool: ThreadPoolExecutor
+):
+    def babble(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with line:
+            line.recv(65536)
+            line.sendall(b"\x1b[31m\x00 not\tHTTP\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=babble, args=(listener,))
+        thread.start()
+        books.webhooks.create("ann", f"http://127.0.0.1:{listener.getsockname()[1]}/", [EventType.CAMPAIGN_FINISHED])
+        fail_a_campaign(books)
+        deliver_due(books.webhooks, insider, pool)
+        thread.join()
+
+    (event,) = books.webhooks.page("ann", 10)
+    error = books.webhooks.history("ann", event.id)[1][0].attempts[0].error
+    assert "not" in error
+    assert error.isprintable()
+
+
 def test_what_is_not_tls_is_not_taken_for_it():
     with receiving() as plain:
         answer = post(urlsplit(f"https://127.0.0.1:{plain.port}/"), {}, b"{}", allow_private=True)

@@ -25,7 +25,7 @@ from producer.api.incoming import IdempotencyKey, Received, body_of_campaign, su
 from producer.api.opened import Factory, Opened
 from producer.api.owned import OwnCampaign
 from producer.api.pages import Cursor, Limit, cursor_of, moment_after
-from producer.api.streams import progress_events
+from producer.api.streams import STREAM, progress_events
 from producer.estimate import estimate
 from producer.plan import Plan
 from producer.progress import snapshot
@@ -122,7 +122,7 @@ def get_progress(factory: Factory, campaign: OwnCampaign) -> ProgressAnswer:
 
 @router.get(
     "/campaigns/{campaign}/watch",
-    dependencies=[VIEWER],
+    dependencies=[VIEWER, STREAM],
     response_class=EventSourceResponse,
     responses=refusals(404),
 )

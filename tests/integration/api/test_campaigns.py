@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from core.broker import make_app, waiting_tickets
 from core.settings import Settings
 from core.storage import Storage
+from producer.api.opened import STREAMS_AT_ONCE
 from producer.campaigns import read
 from schemas.access import Limits, Role
 from schemas.campaigns import Kind
@@ -248,3 +250,18 @@ def test_a_stream_of_a_paused_campaign_ends_at_once(api: Api):
     told = events_of(api.call("GET", f"/v1/campaigns/{campaign}/watch").text)
 
     assert [name for name, _ in told] == ["progress", "end"]
+
+
+def test_a_stream_too_many_is_refused_before_it_begins_and_ended_ones_give_their_place_back(api: Api):
+    campaign = submitted(api)
+    api.call("POST", f"/v1/campaigns/{campaign}/pause")
+    path = f"/v1/campaigns/{campaign}/watch"
+    ended = {api.call("GET", path).status_code for _ in range(STREAMS_AT_ONCE + 1)}
+
+    with ExitStack() as held:
+        for _ in range(STREAMS_AT_ONCE):
+            held.enter_context(api.opened.streams.taken("streams"))
+        refused = api.call("GET", path)
+
+    assert ended == {200}
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")

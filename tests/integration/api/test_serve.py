@@ -13,6 +13,7 @@ import pytest
 
 from core.ledger import Ledger
 from core.settings import Settings
+from producer.api.opened import STREAMS_AT_ONCE
 from schemas.access import Role
 
 from support.waiting import free_port, wait_until
@@ -119,13 +120,14 @@ def test_it_stops_while_somebody_watches(start: Start):
     connection.close()
 
 
-def test_a_watcher_that_leaves_gives_its_place_back(start: Start, tmp_path: Path):
+def test_watchers_that_leave_give_their_places_back(start: Start, tmp_path: Path):
     _, port = start()
     wait_until(lambda: answers(port), SECONDS)
     _, body = ask(port, "POST", "/v1/campaigns", CAMPAIGN, **{"Content-Type": "application/yaml"})
     campaign = json.loads(body)["campaign"]["campaign"]
 
-    for _ in range(3):
+    # One after the other, more than there are places.
+    for _ in range(STREAMS_AT_ONCE + 5):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
         connection.request("GET", f"/v1/campaigns/{campaign}/watch")
         assert connection.getresponse().readline() == b"event: progress\n"

@@ -4,12 +4,14 @@ FactoryError
 ├── TransientError           tried again with backoff
 │   ├── StorageError           S3 cannot be reached, or answers with a server error
 │   ├── LedgerError            the database cannot be reached or is locked
-│   └── BrokerError            the broker cannot be reached
+│   ├── BrokerError            the broker cannot be reached
+│   └── QuotaError             a tenant has asked for as much as it may
 └── PermanentError           trying again does not mend it
     ├── CampaignFileError      a campaign file or product feed breaks the rules
     ├── ImpossibleWorkError    nothing here can make what was asked for
-    ├── UnknownIdError         no such campaign, job or model
+    ├── UnknownIdError         no such campaign, job, model, key or webhook
     ├── StateError             the thing is not in a state that allows this
+    │   └── ReusedKeyError       an idempotency key was used for another call before
     ├── SettingsError          a setting is missing or wrong
     ├── ModelLoadError         a model cannot be loaded from its reference
     ├── CorruptAssetError      stored bytes do not match their sha256
@@ -20,6 +22,7 @@ FactoryError
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 
 class FactoryError(Exception):
@@ -40,6 +43,14 @@ class LedgerError(TransientError):
 
 class BrokerError(TransientError):
     """The broker cannot be reached."""
+
+
+class QuotaError(TransientError):
+    """A tenant has asked for as much as it may; says after how many seconds it may ask again."""
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class PermanentError(FactoryError):
@@ -73,13 +84,26 @@ class CampaignFileError(PermanentError):
 class ImpossibleWorkError(PermanentError):
     """Nothing here can make what was asked for: no model for that kind, locale or size."""
 
+    def __init__(self, message: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+    @classmethod
+    def of(cls, *problems: Problem) -> Self:
+        """Return the error that tells these problems, a line each."""
+        return cls("\n".join(map(str, problems)), problems)
+
 
 class UnknownIdError(PermanentError):
-    """No such campaign, job or model."""
+    """No such campaign, job, model, key or webhook."""
 
 
 class StateError(PermanentError):
     """The thing is not in a state that allows this."""
+
+
+class ReusedKeyError(StateError):
+    """An idempotency key was used for another call before."""
 
 
 class SettingsError(PermanentError):

@@ -90,6 +90,28 @@ class Settings(BaseSettings):
         Field(description="PEM chain that signs pictures, signer first, authority last; empty makes one in the home."),
     ] = None
     provenance_key: Annotated[Path | None, Field(description="PEM file of the private key to that certificate.")] = None
+    api_host: Annotated[
+        str, Field(description="Where the HTTP API listens; on anything but 127.0.0.1 only when there are keys.")
+    ] = "127.0.0.1"
+    api_port: Annotated[int, Field(gt=0, lt=65536, description="Port of the HTTP API.")] = 5580
+    api_hosts: Annotated[
+        str | None,
+        Field(description="Names under which others reach the API, with commas; empty: any, unless on 127.0.0.1."),
+    ] = None
+    api_calls_per_minute: Annotated[
+        int, Field(ge=1, description="Calls of one key in a minute; more are answered with 429.")
+    ] = 600
+    tenant_jobs_a_day: Annotated[
+        int | None,
+        Field(ge=0, description="Jobs that a tenant may submit in a day (UTC) by the API; empty: any number."),
+    ] = None
+    tenant_open_jobs: Annotated[
+        int | None, Field(ge=0, description="Jobs of a tenant that may be open at once; empty: any number.")
+    ] = None
+    webhook_private_addresses: Annotated[
+        bool,
+        Field(description="Let webhooks lead to addresses of this machine or its network. For tests and insiders."),
+    ] = False
     flower_port: Annotated[int, Field(gt=0, lt=65536, description="Port of Flower on 127.0.0.1.")] = 5590
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="How much is logged.")] = (
         "info"

@@ -16,6 +16,8 @@ from sqlalchemy import (
     text,
 )
 
+from schemas.access import DEFAULT_TENANT
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -49,18 +51,23 @@ STRATUM_SUMS = dict.fromkeys(
         *(f"{measure}_{moment}" for measure in MEASURES for moment in MOMENTS),
     )
 )
+IS_PENDING = text("state = 'pending'")
 
 campaigns = Table(
     "campaigns",
     metadata,
     Column("id", String(80), primary_key=True),
     Column("name", String(64), nullable=False),
+    # Whose it is: nobody of another tenant sees it, its jobs or its assets.
+    Column("tenant", String(63), nullable=False, server_default=DEFAULT_TENANT),
     # submitting, active, paused, cancelled, finished. Only an active campaign's jobs are claimed.
     Column("state", String(12), nullable=False),
     Column("state_reason", String(200), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("definition", Text, nullable=False),
     Column("submitted_jobs", Integer, nullable=False),
+    # How many it will have when it is wholly submitted: what quotas count.
+    Column("planned_jobs", Integer, nullable=False, server_default="0"),
     Column("budget_device_seconds", Float),
     Column("spent_device_seconds", Float, nullable=False),
     # When a job of it was last claimed: of equals, the one that waited longest is served next.
@@ -68,6 +75,7 @@ campaigns = Table(
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
     Index("ix_campaigns_state", "state"),
+    Index("ix_campaigns_tenant", "tenant", "created_at", "id"),
 )
 
 jobs = Table(
@@ -350,3 +358,112 @@ refusals = Table(
 
 # Messages of people who wanted their ratings deleted: should one come again, it is not recorded again.
 forgotten = Table("forgotten", metadata, Column("message_id", String(64), primary_key=True))
+# What a tenant may do; a tenant without a row has the limits of the settings. Its row is locked while it submits.
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("jobs_a_day", BigInteger),
+    Column("open_jobs", BigInteger),
+)
+
+# Who may call the HTTP API. Of a key itself only its hash is kept.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("tenant", String(63), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", String(100), nullable=False),
+    Column("revoked_at", Float),
+)
+
+# Every call of the HTTP API that may change something. Without a status the process ended in the middle of it.
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("tenant", String(63), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("operation", String(64), nullable=False),
+    Column("path", String(300), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("request_id", String(36), nullable=False),
+    Column("status", Integer),
+    Index("ix_calls_tenant", "tenant", "id"),
+)
+
+# What an Idempotency-Key was first used for.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant", String(63), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("ix_idempotency_keys_created_at", "created_at"),
+)
+
+# Where a tenant wants to be told what happens.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("url", String(2000), nullable=False),
+    # Signs what is sent, so it cannot be kept as a hash.
+    Column("secret", String(100), nullable=False),
+    # Types of events with commas around each: `,asset.failed,campaign.finished,`.
+    Column("types", String(400), nullable=False),
+    Column("created_at", Float, nullable=False),
+    # Why nothing is sent to it any more; empty while it is.
+    Column("disabled_reason", String(200), nullable=False),
+    Index("ix_webhooks_tenant", "tenant"),
+)
+
+# The outbox: what happened, written in the transaction that made it happen.
+events = Table(
+    "events",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("subject", String(96), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("ix_events_tenant", "tenant", "at", "id"),
+)
+
+# An event on its way to a webhook. While an attempt is under way, `next_at` is when another one may take it up.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("event_id", String(40), ForeignKey("events.id"), primary_key=True),
+    Column("webhook_id", String(40), ForeignKey("webhooks.id"), primary_key=True),
+    # pending, delivered, given_up.
+    Column("state", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # Attempts since it was last asked for; they decide how long to wait.
+    Column("tries", Integer, nullable=False),
+    Column("next_at", Float, nullable=False),
+    Index("ix_deliveries_due", "next_at", sqlite_where=IS_PENDING, postgresql_where=IS_PENDING),
+    Index("ix_deliveries_webhook_id", "webhook_id", "event_id"),
+)
+
+# The history of each delivery: what came of every attempt.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("event_id", String(40), ForeignKey("events.id"), nullable=False),
+    Column("webhook_id", String(40), ForeignKey("webhooks.id"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("status", Integer),
+    Column("error", String(300), nullable=False),
+    Index("ix_attempts_delivery", "event_id", "webhook_id"),
+)

@@ -22,6 +22,8 @@ HEAD = (
 # Master, volume server, filer and S3 gateway of the store: one HTTP and one gRPC port each, but S3's own is a setting.
 INNER_STORE_PORTS = 7
 FIRST_INNER_PORT = 18390
+# What people and programs look at: each has a setting for its port.
+PAGES = ("flower_port", "api_port")
 
 
 class Broker(Frozen):
@@ -56,13 +58,16 @@ class Embedded(Frozen):
     broker: Broker | None
     store: Store | None
     flower_port: int
+    # Homes of before there was an API have none written down.
+    api_port: int = 5580
 
     @classmethod
     def choose(cls, settings: Settings, former: Self | None, taken: Collection[int] = ()) -> Self:
         """Return free ports, and secrets that are new only if there were none. Former ports stay when they are free."""
         broker, store = (former.broker, former.store) if former else (None, None)
-        flower_port = _flower_port(settings, former, taken)
-        taken = {*taken, flower_port}
+        flower_port = _page_port("flower_port", settings, former, taken)
+        api_port = _page_port("api_port", settings, former, {*taken, flower_port})
+        taken = {*taken, flower_port, api_port}
         if _is_default(settings, "broker_url"):
             port = free_port(broker.port if broker else _port_of(_default("broker_url")), taken)
             taken.add(port)
@@ -70,7 +75,7 @@ class Embedded(Frozen):
         else:
             broker = None
         store = _choose_store(store, taken) if _is_default(settings, "s3_endpoint") else None
-        return cls(broker=broker, store=store, flower_port=flower_port)
+        return cls(broker=broker, store=store, flower_port=flower_port, api_port=api_port)
 
     @property
     def all_ports(self) -> tuple[int, ...]:
@@ -80,7 +85,7 @@ class Embedded(Frozen):
     @property
     def ports(self) -> dict[str, int]:
         """Return the port that each server is reached at."""
-        ports = {"flower": self.flower_port}
+        ports = {"flower": self.flower_port, "api": self.api_port}
         if self.broker:
             ports["valkey"] = self.broker.port
         if self.store:
@@ -89,7 +94,7 @@ class Embedded(Frozen):
 
     def values(self) -> dict[str, str]:
         """Return the variables that lead every process to the embedded servers."""
-        values = {"FACTORY_FLOWER_PORT": str(self.flower_port)}
+        values = {"FACTORY_FLOWER_PORT": str(self.flower_port), "FACTORY_API_PORT": str(self.api_port)}
         if self.broker:
             values["FACTORY_BROKER_URL"] = self.broker.url
         if self.store:
@@ -107,8 +112,9 @@ class Embedded(Frozen):
             changes["s3_endpoint"] = self.store.endpoint
             changes["s3_access_key"] = self.store.access_key
             changes["s3_secret_key"] = SecretStr(self.store.secret_key)
-        if _is_default(settings, "flower_port"):
-            changes["flower_port"] = self.flower_port
+        for name in PAGES:
+            if _is_default(settings, name):
+                changes[name] = getattr(self, name)
         return settings.model_copy(update=changes)
 
     def forget(self, settings: Settings) -> Settings:
@@ -118,15 +124,17 @@ class Embedded(Frozen):
             changes["broker_url"] = _default("broker_url")
         if self.store and settings.s3_endpoint == self.store.endpoint:
             changes |= {name: _default(name) for name in ("s3_endpoint", "s3_access_key", "s3_secret_key")}
-        if settings.flower_port == self.flower_port:
-            changes["flower_port"] = _default("flower_port")
+        for name in PAGES:
+            if getattr(settings, name) == getattr(self, name):
+                changes[name] = _default(name)
         return settings.model_copy(update=changes)
 
 
 def default_ports() -> dict[str, int]:
     """Return the port that each server has when nobody else holds it."""
     return {
-        "flower": _port_of(f"http://{LOOPBACK}:{_default('flower_port')}"),
+        "flower": Settings.model_fields["flower_port"].default,
+        "api": Settings.model_fields["api_port"].default,
         "valkey": _port_of(_default("broker_url")),
         "seaweedfs": _port_of(_default("s3_endpoint")),
     }
@@ -193,12 +201,14 @@ def _choose_store(former: Store | None, taken: set[int]) -> Store:
     )
 
 
-def _flower_port(settings: Settings, former: Embedded | None, taken: Collection[int]) -> int:
-    if _is_default(settings, "flower_port"):
-        return free_port(former.flower_port if former else settings.flower_port, taken)
-    if free_port(settings.flower_port, taken) != settings.flower_port:
-        raise SettingsError(f"FACTORY_FLOWER_PORT: {settings.flower_port} is taken: set another one")
-    return settings.flower_port
+def _page_port(name: str, settings: Settings, former: Embedded | None, taken: Collection[int]) -> int:
+    """Return the port of Flower or of the API: one that a person set is taken as it is, or not at all."""
+    wanted: int = getattr(settings, name)
+    if _is_default(settings, name):
+        return free_port(getattr(former, name) if former else wanted, taken)
+    if free_port(wanted, taken) != wanted:
+        raise SettingsError(f"FACTORY_{name.upper()}: {wanted} is taken: set another one")
+    return wanted
 
 
 def _default(name: str) -> object:

@@ -23,7 +23,11 @@ WORKER_START_SECONDS = 2
 # The supervisor waits one second longer after each failed start, so a full disk or a taken port is no busy loop.
 START_ATTEMPTS = 1000
 SERVERS = ("valkey", "seaweedfs")
-WORKERS = ("generate", "feedback", "housekeeping", "beat", "flower")
+WORKERS = ("generate", "feedback", "housekeeping", "beat", "flower", "api", "deliver")
+# For calls in hand; whoever watches a campaign begins again elsewhere.
+API_STOP_SECONDS = 10
+# For the attempts in hand, which have their own deadline.
+DELIVER_STOP_SECONDS = 20
 # The arguments of a job are its product, channel, audience and campaign: what a person looks for.
 FLOWER_COLUMNS = "name,args,state,received,runtime,worker,uuid"
 LOG_MEGABYTES = 10
@@ -51,6 +55,7 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
         command = servers.store_command(home, embedded.store)
         found.append(Program("seaweedfs", command, start_seconds=1, stop_seconds=STORE_STOP_SECONDS))
     celery = (sys.executable, "-m", "celery", "-A", "workers.app")
+    factory = (sys.executable, "-m", "producer")
     worker = (*celery, "worker", "--without-gossip", "--without-mingle", "-E", "-l", settings.log_level)
     queues = ",".join(map(queue_of, Kind))
     found += [
@@ -67,6 +72,13 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
             # Only this machine reaches it, and its pages need the API that they show.
             environment=(("FLOWER_UNAUTHENTICATED_API", "true"),),
         ),
+        # Here it listens on this machine alone, whatever the settings say: whoever wants more starts `factory api`.
+        Program(
+            "api",
+            (*factory, "api", f"--host={LOOPBACK}", f"--port={embedded.api_port}"),
+            stop_seconds=API_STOP_SECONDS,
+        ),
+        Program("deliver", (*factory, "webhooks", "deliver"), stop_seconds=DELIVER_STOP_SECONDS),
     ]
     return found
 

@@ -32,6 +32,11 @@ class Stack:
         """Return where Flower shows the workers."""
         return f"http://{LOOPBACK}:{self.settings.flower_port}"
 
+    @property
+    def api_url(self) -> str:
+        """Return where programs call the HTTP API."""
+        return f"http://{LOOPBACK}:{self.settings.api_port}"
+
 
 def up(settings: Settings, report: Report) -> Stack:
     """Start what does not run; return when the servers answer and the workers run. A stack that is up stays as it is.

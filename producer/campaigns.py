@@ -17,6 +17,7 @@ from producer import creatives, feeds, logos, music
 from producer.documents import Document, Loc, read_json, read_yaml
 from producer.logos import Logo
 from producer.problems import Problems, explain, file_name, problem_at, suggestion
+from schemas.access import DEFAULT_TENANT
 from schemas.campaigns import (
     Audience,
     Brand,
@@ -82,27 +83,42 @@ class CampaignSource:
 
 def read(path: Path) -> CampaignSource:
     """Read and check a campaign file and its feed; raises CampaignFileError with every problem found."""
+    return _source(path, _document(path, _bytes(path, file_name(path))), path.parent, DEFAULT_TENANT)
+
+
+def received(data: bytes, name: str, tenant: str) -> CampaignSource:
+    """Check a campaign that came without a folder, as `read` does; what would lie beside it is a problem.
+
+    The name says whether it is YAML or JSON. A campaign of one tenant never has the id of another tenant's.
+    """
+    path = Path(name)
+    return _source(path, _document(path, data), None, tenant)
+
+
+def _source(path: Path, document: Document, folder: Path | None, tenant: str) -> CampaignSource:
     problems = Problems()
-    document = _document(path)
     problems.add(*document.problems)
     campaign = None
     if document.root or not problems:
         campaign, found = _campaign(document)
         found += _repeats(document) + _wrong_deliverables(document)
         problems.add(*sorted(found, key=lambda problem: (problem.line, problem.column)))
-    feed = _feed(path, document, problems)
-    logo = logos.read(path.parent, document, problems)
+    if folder is None:
+        problems.add(*_beside(document))
+        feed, logo = None, None
+    else:
+        feed = _feed(folder, document, problems)
+        logo = logos.read(folder, document, problems)
     if campaign is None or problems:
         raise problems.error()
     inline = campaign.products if isinstance(campaign.products, tuple) else ()
     count = feed.products if feed else len(inline)
-    return CampaignSource(path, campaign, _id(campaign, feed, logo), count, document, feed, logo)
+    return CampaignSource(path, campaign, _id(campaign, feed, logo, tenant), count, document, feed, logo)
 
 
-def _document(path: Path) -> Document:
+def _document(path: Path, data: bytes) -> Document:
     """Return the values of a file with their places."""
     file = file_name(path)
-    data = _bytes(path, file)
     try:
         text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -195,13 +211,23 @@ def _channels_of(document: Document, kind: Kind) -> list[str]:
     return [document.text((*loc, "channel")) for loc in entries if document.text((*loc, "kind")) == kind]
 
 
-def _feed(path: Path, document: Document, problems: Problems) -> feeds.Feed | None:
+def _beside(document: Document) -> Iterator[Problem]:
+    """Yield a problem for each file that a campaign without a folder names."""
+    for loc, way_out in (
+        (("products", "file"), "write the products into the campaign"),
+        (("brand", "logo"), "remove it"),
+    ):
+        node = document.find(loc)
+        if node is not None and node.value is not None:
+            yield problem_at(document, loc, f"no files come with a campaign that is sent; {way_out}")
+
+
+def _feed(folder: Path, document: Document, problems: Problems) -> feeds.Feed | None:
     """Read the feed that a document names, even where other parts of the document are wrong."""
     node = document.find(("products", "file"))
     if not node or not isinstance(node.value, str) or not re.search(r"\.(csv|jsonl)$", node.value.strip()):
         return None
     loc = ("products", "file")
-    folder = path.parent
     feed = folder / node.value.strip()
     try:
         # A link that leads out of the folder is as good as a path that does.
@@ -224,7 +250,8 @@ def _feed(path: Path, document: Document, problems: Problems) -> feeds.Feed | No
     return feeds.check(feed, problems)
 
 
-def _id(campaign: Campaign, feed: feeds.Feed | None, logo: Logo | None) -> str:
-    """Return the campaign's name and a hash of all that it asks for."""
+def _id(campaign: Campaign, feed: feeds.Feed | None, logo: Logo | None, tenant: str) -> str:
+    """Return the campaign's name and a hash of all that it asks for, and of who asks."""
     content = campaign.model_dump_json() + (feed.sha256 if feed else "") + (logo.key if logo else "")
+    content += f"tenant {tenant}" if tenant != DEFAULT_TENANT else ""
     return f"{campaign.name}-{sha256(content.encode()).hexdigest()[:8]}"

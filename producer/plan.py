@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
 
-from core.errors import ImpossibleWorkError
+from core.errors import ImpossibleWorkError, Problem
 from producer.campaigns import CampaignSource
 from producer.music import order_of, shape_of
 from producer.problems import problem_at
@@ -279,16 +279,18 @@ def _jobs_in_budget(source: CampaignSource, total: int, seconds: float | None) -
     return min(allowed, int(total * budget.device_seconds / seconds))
 
 
-def _over_budget(source: CampaignSource, total: int) -> str | None:
+def budget_problem(source: CampaignSource, total: int) -> Problem | None:
+    """Return why so many jobs are more than the budget of a campaign allows, if they are."""
     allowed = source.campaign.budget.jobs
     if allowed is None or total <= allowed:
         return None
-    way_out = "raise the budget, or ask for fewer variants"
-    return str(
-        problem_at(
-            source.document, ("budget", "jobs"), f"the campaign makes {total} jobs and may make {allowed}; {way_out}"
-        )
-    )
+    message = f"the campaign makes {total} jobs and may make {allowed}; raise the budget, or ask for fewer variants"
+    return problem_at(source.document, ("budget", "jobs"), message)
+
+
+def _over_budget(source: CampaignSource, total: int) -> str | None:
+    problem = budget_problem(source, total)
+    return str(problem) if problem else None
 
 
 def _check_locales(source: CampaignSource, models: Models, rates: Rates) -> None:
@@ -303,10 +305,10 @@ def _check_locales(source: CampaignSource, models: Models, rates: Rates) -> None
         if not rates.writes(model, locale)
     ]
     if problems:
-        raise ImpossibleWorkError("\n".join(map(str, problems)))
+        raise ImpossibleWorkError.of(*problems)
 
 
 def _check_size(source: CampaignSource, total: int) -> None:
     if total > MAX_JOBS:
         message = f"the campaign makes {total} jobs; a campaign has at most {MAX_JOBS}: split its products"
-        raise ImpossibleWorkError(str(problem_at(source.document, ("deliverables",), message)))
+        raise ImpossibleWorkError.of(problem_at(source.document, ("deliverables",), message))

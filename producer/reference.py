@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -25,7 +26,7 @@ _OVER = {Severity.REJECTED: "rejected by the platform", Severity.CUT: "shown cut
 def pages() -> dict[str, str]:
     """Return the text of every reference page by its file name."""
     return {
-        "campaign.schema.json": _schema(),
+        "campaign.schema.json": json.dumps(campaign_schema(), indent=2) + "\n",
         "channels.md": "\n".join(_channels(channels().values())) + "\n",
         "music.md": "\n".join(_music(music_channels().values())) + "\n",
         "pictures.md": "\n".join(_pictures(picture_channels().values())) + "\n",
@@ -40,7 +41,7 @@ def write(folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _schema() -> str:
+def campaign_schema() -> dict[str, Any]:
     """Return the JSON Schema of a campaign file, for editors that complete and check while one types."""
     schema = Campaign.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -56,7 +57,7 @@ def _schema() -> str:
     music["instruments"]["items"]["enum"] = [*INSTRUMENTS, DRUMS]
     name_or_nothing = schema["$defs"]["CreativeDeliverable"]["properties"]["layout"]["anyOf"]
     name_or_nothing[0]["enum"] = list(layouts())
-    return json.dumps(schema, indent=2) + "\n"
+    return schema
 
 
 def _channels(specs: Iterable[ChannelSpec]) -> list[str]:

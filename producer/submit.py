@@ -1,6 +1,6 @@
 """Record a campaign and its jobs, then ring the workers: a job that was rung for is always in the ledger."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from celery import Celery
@@ -9,6 +9,7 @@ from core.broker import ring
 from core.errors import BrokerError, ImpossibleWorkError, SettingsError
 from core.ledger import Ledger
 from core.ledger.campaigns import CampaignState
+from core.ledger.tenants import OPERATOR, Admission
 from core.settings import Settings
 from core.storage import Storage
 from producer import plan
@@ -50,18 +51,21 @@ def models_of(settings: Settings) -> dict[Kind, str]:
     return models
 
 
-def submit(source: CampaignSource, settings: Settings, ledger: Ledger, app: Celery) -> Submitted:
+def submit(
+    source: CampaignSource, settings: Settings, ledger: Ledger, app: Celery, admission: Admission = OPERATOR
+) -> Submitted:
     """Submit a campaign; the same campaign twice is one. Raises ImpossibleWorkError for what must not be begun.
 
     A broker that is away is no error: the jobs are safe in the ledger, and the sweep rings when the broker is back.
     """
     models = models_of(settings)
     planned = plan.plan(source, models, _known_rates(ledger), settings.batch_size)
-    if planned.over_budget:
-        raise ImpossibleWorkError(planned.over_budget)
+    if problem := plan.budget_problem(source, planned.jobs):
+        raise ImpossibleWorkError.of(problem)
     if source.logo:
         Storage(settings).put(source.logo.key, source.logo.data, source.logo.content_type)
-    is_new = ledger.campaigns.submit(source.id, source.campaign, plan.jobs(source, models))
+    admission = replace(admission, jobs=planned.jobs)
+    is_new = ledger.campaigns.submit(source.id, source.campaign, plan.jobs(source, models), admission)
     status = ledger.campaigns.status(source.id)
     rung = True
     if status.state == CampaignState.ACTIVE and status.waiting:

@@ -3,14 +3,18 @@
 from core.database import Database
 from core.ledger.assets import Assets
 from core.ledger.audit import Audit
+from core.ledger.calls import Calls
 from core.ledger.campaigns import Campaigns
 from core.ledger.feedback import Intake
 from core.ledger.jobs import Jobs
+from core.ledger.keys import Keys
 from core.ledger.leases import Leases
 from core.ledger.progress import Progress
 from core.ledger.ratings import Ratings
 from core.ledger.replacements import Replacements
 from core.ledger.scores import Scores
+from core.ledger.tenants import Tenants
+from core.ledger.webhooks import Webhooks
 from core.settings import Settings
 
 
@@ -30,6 +34,10 @@ class Ledger:
         self.ratings = Ratings(self.database)
         self.scores = Scores(self.database)
         self.replacements = Replacements(self.database)
+        self.tenants = Tenants(self.database)
+        self.keys = Keys(self.database)
+        self.calls = Calls(self.database)
+        self.webhooks = Webhooks(self.database)
 
     def close(self) -> None:
         """Close every connection."""

@@ -61,31 +61,26 @@ class Assets:
 
         Unwanted are those that were rejected, and those that another one has replaced.
         """
-        condition = ~_IS_UNWANTED if only_wanted else true()
         last = ""
         while True:
-            with self._database.read() as connection:
-                rows = connection.execute(
-                    select(assets, jobs.c.kind, jobs.c.channel, jobs.c.audience_id, jobs.c.variant, jobs.c.brief)
-                    .join(jobs, jobs.c.id == assets.c.job_id)
-                    .where(assets.c.campaign_id == campaign_id, assets.c.job_id > last, condition)
-                    .order_by(assets.c.job_id)
-                    .limit(PAGE_ROWS)
-                ).all()
-            for row in rows:
-                yield Delivered(
-                    asset=_asset(row),
-                    kind=Kind(row.kind),
-                    sku=row.sku,
-                    channel=row.channel,
-                    audience_id=row.audience_id,
-                    variant=row.variant,
-                    brief=row.brief,
-                    created_at=row.created_at,
-                )
-            if len(rows) < PAGE_ROWS:
+            made = self.page(campaign_id, PAGE_ROWS, last, only_wanted=only_wanted)
+            yield from made
+            if len(made) < PAGE_ROWS:
                 return
-            last = rows[-1].job_id
+            last = made[-1].asset.job_id
+
+    def page(self, campaign_id: str, limit: int, after: str = "", *, only_wanted: bool = False) -> list[Delivered]:
+        """Return assets of a campaign in the order of its plan, from after that job on."""
+        condition = ~_IS_UNWANTED if only_wanted else true()
+        query = (
+            select(assets, jobs.c.kind, jobs.c.channel, jobs.c.audience_id, jobs.c.variant, jobs.c.brief)
+            .join(jobs, jobs.c.id == assets.c.job_id)
+            .where(assets.c.campaign_id == campaign_id, assets.c.job_id > after, condition)
+            .order_by(assets.c.job_id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [_delivered(row) for row in connection.execute(query)]
 
     def unwanted(self, campaign_id: str) -> int:
         """Return how many assets of a campaign were rejected or replaced."""
@@ -158,6 +153,19 @@ def asset_row(asset: Asset, now: float) -> dict[str, object]:
         f"{prefix}{name}": value for prefix, place in places.items() for name, value in place.model_dump().items()
     }
     return plain | located | {"created_at": now}
+
+
+def _delivered(row: Row[tuple[object, ...]]) -> Delivered:
+    return Delivered(
+        asset=_asset(row),
+        kind=Kind(row.kind),
+        sku=row.sku,
+        channel=row.channel,
+        audience_id=row.audience_id,
+        variant=row.variant,
+        brief=row.brief,
+        created_at=row.created_at,
+    )
 
 
 def _asset(row: Row[tuple[object, ...]]) -> Asset:

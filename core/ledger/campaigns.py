@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, tuple_, update
 
 from core.database import Database
 from core.errors import StateError, UnknownIdError
 from core.ledger.inputs import input_rows, require_inputs
+from core.ledger.outbox import tell_finished
+from core.ledger.tenants import OPERATOR, Admission, admit, hold
 from core.tables import WAITS_FOR_INPUTS, actions, campaigns, inputs, jobs
 from schemas.campaigns import Campaign, Priority
 from schemas.jobs import Job, JobState
@@ -59,6 +61,11 @@ class CampaignStatus:
             self.state != CampaignState.SUBMITTING and not self.open_jobs
         )
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether there is nothing more to watch: settled, or paused with no batch in hand."""
+        return self.is_settled or (self.state == CampaignState.PAUSED and not self.leased)
+
 
 class Campaigns:
     """The campaigns of the ledger."""
@@ -66,16 +73,20 @@ class Campaigns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def submit(self, campaign_id: str, campaign: Campaign, planned: Iterable[Job]) -> bool:
-        """Record the campaign and its jobs; return False when it was there already.
+    def submit(
+        self, campaign_id: str, campaign: Campaign, planned: Iterable[Job], admission: Admission = OPERATOR
+    ) -> bool:
+        """Record the campaign and its jobs; return False when it was there already, or somebody else completed it.
 
         The rows go in by parts, and nothing is served before the last one is in: a submit that was killed half-way
         leaves an inactive campaign, and the same submit again completes it. Raises ImpossibleWorkError when a job is
-        made of one that is not among them.
+        made of one that is not among them, and QuotaError when the tenant may not have so many.
         """
         row = {
             "id": campaign_id,
             "name": campaign.name,
+            "tenant": admission.tenant,
+            "planned_jobs": admission.jobs,
             "state": CampaignState.SUBMITTING,
             "state_reason": "",
             "priority": campaign.priority.rank,
@@ -87,20 +98,25 @@ class Campaigns:
             "created_at": time.time(),
         }
         with self._database.write() as connection:
-            connection.execute(self._database.insert_new(campaigns), row)
-            state = connection.execute(select(campaigns.c.state).where(campaigns.c.id == campaign_id)).scalar_one()
+            hold(connection, self._database, admission)
+            if connection.execute(_OWNER, {"campaign": campaign_id}).first() is None:
+                admit(connection, admission)
+                connection.execute(self._database.insert_new(campaigns), row)
+            state, tenant = connection.execute(_OWNER, {"campaign": campaign_id}).one()
+        if tenant != admission.tenant:
+            raise StateError(f"the id {campaign_id} is taken: give the campaign another name or seed")
         if state != CampaignState.SUBMITTING:
             return False
         total, made_of = self._insert_jobs(planned)
         with self._database.write() as connection:
             if made_of:
                 require_inputs(connection, campaign_id)
-            connection.execute(
+            completed = connection.execute(
                 update(campaigns)
                 .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.SUBMITTING)
-                .values(state=CampaignState.ACTIVE, submitted_jobs=total)
+                .values(state=CampaignState.ACTIVE, submitted_jobs=total, planned_jobs=total)
             )
-        return True
+        return bool(completed.rowcount)
 
     def _insert_jobs(self, planned: Iterable[Job]) -> tuple[int, int]:
         """Insert what is not there yet; return how many jobs were planned, and how many inputs they have."""
@@ -210,6 +226,28 @@ class Campaigns:
             counted = _counts(connection, [row.id for row in rows])
         return [_status(row, counted.get(row.id, {})) for row in rows]
 
+    def page(
+        self, tenant: str, limit: int, after: tuple[float, str] | None = None, state: CampaignState | None = None
+    ) -> list[CampaignStatus]:
+        """Return campaigns of a tenant with their counts, newest first, from after that creation time and id on."""
+        query = select(campaigns).where(campaigns.c.tenant == tenant)
+        if after is not None:
+            query = query.where(tuple_(campaigns.c.created_at, campaigns.c.id) < tuple_(*after))
+        if state is not None:
+            query = query.where(campaigns.c.state == state)
+        query = query.order_by(campaigns.c.created_at.desc(), campaigns.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            counted = _counts(connection, [row.id for row in rows])
+        return [_status(row, counted.get(row.id, {})) for row in rows]
+
+    def require(self, tenant: str, campaign_id: str) -> None:
+        """Raise UnknownIdError unless the tenant has this campaign: one of another tenant is as good as none."""
+        with self._database.read() as connection:
+            found = connection.execute(_OWNER, {"campaign": campaign_id}).first()
+        if found is None or found.tenant != tenant:
+            raise UnknownIdError(f"there is no campaign '{campaign_id}' of yours: list the campaigns to see their ids")
+
     def history(self, target: str) -> Iterator[tuple[float, str, str, str]]:
         """Yield what people did to a campaign or job: time, actor, action, detail; oldest first."""
         with self._database.read() as connection:
@@ -222,6 +260,7 @@ def record(connection: Connection, actor: str, action: str, target: str, detail:
     connection.execute(insert(actions).values(at=time.time(), actor=actor, action=action, target=target, detail=detail))
 
 
+_OWNER = select(campaigns.c.state, campaigns.c.tenant).where(campaigns.c.id == bindparam("campaign"))
 _LOCK_LEASED = (
     select(jobs.c.id)
     .where(jobs.c.campaign_id == bindparam("campaign"), jobs.c.state == JobState.LEASED)
@@ -239,11 +278,13 @@ def close_settled(connection: Connection, campaign_ids: Iterable[str]) -> None:
     """Mark the campaigns that have no open job left as finished; run it after the last change of their jobs."""
     for campaign_id in sorted(set(campaign_ids)):
         if connection.execute(_OPEN_JOB, {"campaign": campaign_id}).first() is None:
-            connection.execute(
+            finished = connection.execute(
                 update(campaigns)
                 .where(campaigns.c.id == campaign_id, campaigns.c.state.in_(("active", "paused")))
                 .values(state=CampaignState.FINISHED, state_reason="", finished_at=time.time())
             )
+            if finished.rowcount:
+                tell_finished(connection, campaign_id)
 
 
 def _find(connection: Connection, campaign_id: str) -> Row[tuple[object, ...]]:

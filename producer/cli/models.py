@@ -1,7 +1,6 @@
 """Commands about models: which there are, what they made and how fast, and training the house adapter."""
 
 import sys
-from collections import defaultdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +10,6 @@ from producer.cli.doors import has_ledger, load_settings, opened_ledger
 from producer.cli.options import AsJson
 from producer.cli.render import duration, emit, say, show_table
 from producer.cli.stack import PASSES_ON, run_child
-from schemas.buckets import Bucket
 from schemas.campaigns import Kind
 
 if TYPE_CHECKING:
@@ -98,47 +96,13 @@ def _starter_of(kind: str) -> str:
 
 
 def _records(settings: "Settings") -> list[dict[str, Any]]:
-    """Return what is known about each model: the settings, the table of rates, and the ledger."""
-    from producer.submit import models_of
-    from schemas.rates import rates
+    from producer.model_records import model_records
 
-    made = _made(settings)
-    known = {(model.kind, model.name): model.locales for model in rates().models}
-    serving = set(models_of(settings).items())
-    records = []
-    for kind, name in sorted({*serving, *known, *made}, key=lambda one: (list(Kind).index(one[0]), one not in serving)):
-        versions = made.get((kind, name), [])
-        records.append(
-            {
-                "model": name,
-                "kind": kind,
-                "role": "makes new campaigns" if (kind, name) in serving else "",
-                "locales": known.get((kind, name), ()),
-                "assets": sum(one.assets for one in versions),
-                "device_seconds": round(sum(one.device_seconds for one in versions), 3),
-                "versions": [_version(one) for one in versions],
-            }
-        )
-    return records
-
-
-def _made(settings: "Settings") -> dict[tuple[Kind, str], "list[MadeBy]"]:
-    made: dict[tuple[Kind, str], list[MadeBy]] = defaultdict(list)
+    made: list[MadeBy] = []
     if has_ledger(settings):
         with opened_ledger(settings) as ledger:
-            for one in ledger.progress.models():
-                bucket = Bucket.parse(one.bucket)
-                made[bucket.kind, bucket.model].append(one)
-    return made
-
-
-def _version(one: "MadeBy") -> dict[str, Any]:
-    return {
-        "version": one.model,
-        "shape": Bucket.parse(one.bucket).shape,
-        "assets": one.assets,
-        "seconds_each": round(one.device_seconds / one.assets, 4),
-    }
+            made = ledger.progress.models()
+    return [record.model_dump() for record in model_records(settings, made)]
 
 
 def _speed(record: dict[str, Any]) -> str:

@@ -55,6 +55,7 @@ def up_command(
 
 def _show_places(started: "Stack") -> None:
     say(f"Flower    {started.flower_url}")
+    say(f"API       {started.api_url}/v1")
     say(f"S3        {started.settings.s3_endpoint or 'AWS'}, bucket {started.settings.s3_bucket}")
     say(f"home      {started.settings.home}")
 

@@ -57,11 +57,6 @@ def follow(ledger: "Ledger", campaign_id: str, *, as_json: bool) -> "Snapshot":
     return _watch_lines(ledger, campaign_id)
 
 
-def is_over(status: "CampaignStatus") -> bool:
-    """Tell whether nothing more happens without a person: settled, or paused with no batch in hand."""
-    return status.is_settled or (status.state == "paused" and not status.leased)
-
-
 def snapshots(ledger: "Ledger", campaign_id: str) -> Iterator["Snapshot"]:
     """Yield how the campaign goes, at most twice a second, until it is over. A ledger that is away is waited for."""
     from producer.progress import snapshot
@@ -81,7 +76,7 @@ def snapshots(ledger: "Ledger", campaign_id: str) -> Iterator["Snapshot"]:
             away_since = None
             took = time.monotonic() - began
             yield current
-            if is_over(current.status):
+            if current.status.is_over:
                 return
             pause.wait(took * REST_FOR_EACH_SECOND)
         pause.wait(POLL_SECONDS)
@@ -104,7 +99,7 @@ def _watch_lines(ledger: "Ledger", campaign_id: str) -> "Snapshot":
     for current in snapshots(ledger, campaign_id):
         last, quiet_seconds = current, time.monotonic() - shown_at
         has_news = current.status != shown and quiet_seconds >= LINE_SECONDS
-        if is_over(current.status) or has_news or quiet_seconds >= QUIET_LINE_SECONDS:
+        if current.status.is_over or has_news or quiet_seconds >= QUIET_LINE_SECONDS:
             say(line_of(current))
             if hint := idle.hint(current):
                 note(hint)

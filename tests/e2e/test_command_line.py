@@ -30,6 +30,8 @@ HEAVY = (
     "pydantic_settings",
     "torch",
     "jinja2",
+    "fastapi",
+    "uvicorn",
 )
 
 
@@ -76,7 +78,22 @@ def test_help_lists_every_command(factory: Run):
     shown = factory("--help")
 
     assert shown.returncode == 0
-    for name in ("plan", "submit", "watch", "retry", "dead-letters", "export", "verify", "up", "demo", "models"):
+    for name in (
+        "plan",
+        "submit",
+        "watch",
+        "retry",
+        "dead-letters",
+        "export",
+        "verify",
+        "up",
+        "demo",
+        "models",
+        "api",
+        "keys",
+        "audit",
+        "webhooks",
+    ):
         assert re.search(rf"^  {name} ", shown.stdout, flags=re.MULTILINE)
 
 

@@ -74,7 +74,7 @@ def line_campaign(name: str, products: int, variants: int, **changes: object) ->
     return Campaign(**fields | changes)
 
 
-def line_jobs(campaign_id: str, campaign: Campaign, model: Path) -> Iterator[Job]:
+def line_jobs(campaign_id: str, campaign: Campaign, model: Path | str) -> Iterator[Job]:
     """Yield the jobs of such a campaign."""
     assert isinstance(campaign.products, tuple)
     index = 0

@@ -3,6 +3,7 @@
 Muon replaces the gradient of a weight matrix by the nearest orthogonal matrix (Jordan et al., 2024).
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 
 import torch
@@ -15,8 +16,8 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 LEAST_WIDTH = 8
 
 
-def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
-    """Return about the nearest orthogonal matrix, by Newton-Schulz in float32.
+def orthogonalised(matrices: torch.Tensor) -> torch.Tensor:
+    """Return about the nearest orthogonal matrix of each (..., rows, columns), by Newton-Schulz in float32.
 
     Each iteration multiplies by a polynomial of the square matrix of inner products. Iterating on that alone, and
     multiplying once at the end, takes 2.5 times less for matrices nine times as wide as high, as convolutions have.
@@ -24,11 +25,11 @@ def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
     as early gradients are, grows to thousands of times the length wanted.
     """
     first, second, third = QUINTIC
-    is_tall = matrix.shape[0] > matrix.shape[1]
-    wide = (matrix.T if is_tall else matrix).float()
-    wide = wide / (wide.norm() + 1e-7)
-    products = wide @ wide.T
-    one = torch.eye(len(products), dtype=wide.dtype, device=wide.device)
+    is_tall = matrices.shape[-2] > matrices.shape[-1]
+    wide = (matrices.mT if is_tall else matrices).float()
+    wide = wide / (wide.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    products = wide @ wide.mT
+    one = torch.eye(products.shape[-1], dtype=wide.dtype, device=wide.device)
     factor = one
     for _ in range(ITERATIONS):
         step = first * one + second * products + third * products @ products
@@ -36,7 +37,7 @@ def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
         # All of these are polynomials of one symmetric matrix, so their order does not matter.
         products = step @ products @ step
     result: torch.Tensor = factor @ wide
-    return result.T if is_tall else result
+    return result.mT if is_tall else result
 
 
 class Muon(torch.optim.Optimizer):
@@ -50,15 +51,29 @@ class Muon(torch.optim.Optimizer):
         """Take one step; a closure is not supported."""
         assert closure is None
         for group in self.param_groups:
+            alike: dict[tuple[int, int], list[nn.Parameter]] = defaultdict(list)
             for param in group["params"]:
-                if param.grad is None:
-                    continue
-                momentum = self.state[param].setdefault("momentum", torch.zeros_like(param))
-                momentum.lerp_(param.grad, 1 - group["momentum"])
-                ahead = param.grad.lerp(momentum, group["momentum"])
-                update = orthogonalised(ahead.reshape(param.shape[0], -1))
-                scale = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
-                param.add_(update.reshape(param.shape), alpha=-group["lr"] * scale)
+                if param.grad is not None:
+                    alike[param.shape[0], param[0].numel()].append(param)
+            # Matrices of one shape go through as one: a GPU is given a tenth of the orders.
+            for params in alike.values():
+                ahead = torch.stack([self._ahead(param, group["momentum"]) for param in params])
+                scale = max(1.0, ahead.shape[1] / ahead.shape[2]) ** 0.5
+                for param, update in zip(params, orthogonalised(ahead), strict=True):
+                    param.add_(update.reshape(param.shape), alpha=-group["lr"] * scale)
+
+    def _ahead(self, param: nn.Parameter, factor: float) -> torch.Tensor:
+        """Move the momentum of a weight on; return it, looked ahead, as a matrix."""
+        assert param.grad is not None
+        momentum: torch.Tensor = self.state[param].setdefault("momentum", torch.zeros_like(param))
+        momentum.lerp_(param.grad, 1 - factor)
+        return param.grad.lerp(momentum, factor).reshape(param.shape[0], -1)
+
+
+def has_finite_gradients(model: nn.Module) -> bool:
+    """Tell whether a step may be taken: one gradient that is no number would make all weights none."""
+    gradients = [param.grad for param in model.parameters() if param.grad is not None]
+    return bool(torch.nn.utils.get_total_norm(gradients).isfinite())
 
 
 def optimizers(model: nn.Module, exclude: Collection[str] = ()) -> tuple[Muon, torch.optim.AdamW]:

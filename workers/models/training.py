@@ -20,7 +20,7 @@ from torch import nn
 logger = logging.getLogger(__name__)
 
 LOG_STEPS = 50
-CHECKPOINT_SECONDS = 180.0
+CHECKPOINT_SECONDS = 30.0
 STEP_COUNT = "step"
 
 

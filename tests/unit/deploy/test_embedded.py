@@ -77,7 +77,7 @@ def test_secrets_are_made_once_and_differ_between_homes(settings: Settings, embe
 
 
 def test_every_port_is_another_one(embedded: Embedded):
-    assert len(set(embedded.all_ports)) == len(embedded.all_ports) == 10
+    assert len(set(embedded.all_ports)) == len(embedded.all_ports) == 11
 
 
 def test_a_port_that_was_taken_meanwhile_is_left_to_its_holder(settings: Settings, embedded: Embedded):
@@ -102,7 +102,7 @@ def test_what_the_settings_name_elsewhere_is_not_embedded(settings: Settings):
     embedded = Embedded.choose(settings.model_copy(update=elsewhere), None)
 
     assert (embedded.broker, embedded.store) == (None, None)
-    assert list(embedded.values()) == ["FACTORY_FLOWER_PORT"]
+    assert list(embedded.values()) == ["FACTORY_FLOWER_PORT", "FACTORY_API_PORT"]
 
 
 def test_what_was_filled_in_can_be_forgotten(settings: Settings, embedded: Embedded):
@@ -115,6 +115,17 @@ def test_settings_of_a_person_are_not_filled_in(settings: Settings, embedded: Em
     filled = embedded.fill(elsewhere)
 
     assert (filled.s3_endpoint, filled.s3_secret_key, filled.flower_port) == ("https://s3.example.com", None, 6003)
+
+
+def test_a_home_of_before_there_was_an_api_gets_a_port_for_it(tmp_path: Path, embedded: Embedded):
+    write(tmp_path / "factory.env", embedded)
+    env_file = tmp_path / "factory.env"
+    env_file.write_text(env_file.read_text().replace(f',"api_port":{embedded.api_port}', ""))
+
+    former = read(env_file)
+
+    assert former
+    assert former.api_port == Settings.model_fields["api_port"].default
 
 
 def test_a_damaged_record_is_one_clear_error(tmp_path: Path):

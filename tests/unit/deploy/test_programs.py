@@ -77,6 +77,14 @@ def test_flower_listens_on_this_machine_alone(home: Home, embedded: Embedded, se
     assert flower["environment"] == 'FLOWER_UNAUTHENTICATED_API="true"'
 
 
+def test_the_api_of_the_stack_listens_on_this_machine_alone(home: Home, embedded: Embedded, settings: Settings):
+    open_to_all = settings.model_copy(update={"api_host": "0.0.0.0"})
+
+    api = _parsed(home, embedded, open_to_all)["program:api"]
+
+    assert api["command"].endswith(f"-m producer api --host=127.0.0.1 --port={embedded.api_port}")
+
+
 def test_flower_lists_product_and_channel_of_every_job(home: Home, embedded: Embedded, settings: Settings):
     flower = _parsed(home, embedded, settings)["program:flower"]
 

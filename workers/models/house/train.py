@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from schemas.channels import channels
+from workers.models.device import device_of
 from workers.models.house.lines import SeedBrief, SeedLine, seed_briefs, train_and_held_out
 from workers.models.prompts import STYLES, ask_text, prompt_of
 from workers.models.starter import starter_folder
@@ -38,6 +39,7 @@ PACKS_A_STEP = 2
 WARM_UP_STEPS = 20
 CHECKPOINT_STEPS = 25
 SEED = 7
+CPU = torch.device("cpu")
 
 
 # Families of briefs whose lines are plain, facts in the words of the brief, in sentences that fit any product; and of
@@ -50,20 +52,21 @@ CAREFUL = "careful"
 class Stage:
     """A part of the training: how often over the lines of which families, and the highest learning rate.
 
-    No family means all that have no stage of their own.
+    None stands for all families without a name of their own here.
     """
 
     epochs: int
     learning_rate: float
-    family: str | None
+    families: tuple[str | None, ...]
 
 
 # First the trade, from lines in all styles; then the plain way in which a small model makes the fewest mistakes; then
 # who does what, and what belongs to which part.
 STAGES = (
-    Stage(epochs=2, learning_rate=5e-4, family=None),
-    Stage(epochs=2, learning_rate=5e-4, family=PLAIN),
-    Stage(epochs=2, learning_rate=3e-4, family=CAREFUL),
+    Stage(epochs=2, learning_rate=5e-4, families=(None,)),
+    Stage(epochs=2, learning_rate=5e-4, families=(PLAIN,)),
+    Stage(epochs=2, learning_rate=3e-4, families=(CAREFUL,)),
+    Stage(epochs=1, learning_rate=3e-4, families=(CAREFUL,)),
 )
 
 
@@ -161,13 +164,13 @@ def _groups(brief: SeedBrief, order: random.Random) -> list[list[SeedLine]]:
 def log_probabilities(model: Any, packed: Pack) -> torch.Tensor:
     """Return the log probability of each counted token."""
     hidden = model.model(
-        input_ids=packed.ids,
-        attention_mask=packed.mask,
-        position_ids=packed.positions,
+        input_ids=packed.ids.to(model.device),
+        attention_mask=packed.mask.to(model.device),
+        position_ids=packed.positions.to(model.device),
         use_cache=False,
     ).last_hidden_state
-    logits = model.lm_head(hidden[0, packed.sources]).float()
-    return -torch.nn.functional.cross_entropy(logits, packed.targets, reduction="none")
+    logits = model.lm_head(hidden[0, packed.sources.to(model.device)]).float()
+    return -torch.nn.functional.cross_entropy(logits, packed.targets.to(model.device), reduction="none")
 
 
 class LoraLinear(torch.nn.Module):
@@ -176,8 +179,8 @@ class LoraLinear(torch.nn.Module):
     def __init__(self, base: torch.nn.Linear) -> None:
         super().__init__()
         self.base = base
-        self.down = torch.nn.Parameter(torch.empty(RANK, base.in_features, dtype=base.weight.dtype))
-        self.up = torch.nn.Parameter(torch.zeros(base.out_features, RANK, dtype=base.weight.dtype))
+        self.down = torch.nn.Parameter(base.weight.new_empty(RANK, base.in_features))
+        self.up = torch.nn.Parameter(base.weight.new_zeros(base.out_features, RANK))
         torch.nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -208,14 +211,17 @@ def add_lora(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 class Training:
     """A model under training with its optimizer and where it stands."""
 
-    def __init__(self, folder: Path, checkpoint: Path) -> None:
+    def __init__(self, folder: Path, checkpoint: Path, device: torch.device = CPU) -> None:
         torch.manual_seed(SEED)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self.model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+        self.model = model.to(device)
         self.weights = add_lora(self.model)
         # Small steps would be lost in bfloat16: the optimizer works on float32 copies.
         self.masters = {name: weight.detach().float() for name, weight in self.weights.items()}
-        self.optimizer = torch.optim.AdamW(self.masters.values(), weight_decay=0.0, foreach=False)
+        # On a CPU one weight after the other needs less memory, and takes as long.
+        self._foreach = device.type != "cpu"
+        self.optimizer = torch.optim.AdamW(self.masters.values(), weight_decay=0.0, foreach=self._foreach)
         self.checkpoint = checkpoint
         self.step = 0
 
@@ -233,7 +239,7 @@ class Training:
             assert weight.grad is not None
             self.masters[name].grad = weight.grad.float()
             weight.grad = None
-        torch.nn.utils.clip_grad_norm_(self.masters.values(), 1.0, foreach=False)
+        torch.nn.utils.clip_grad_norm_(self.masters.values(), 1.0, foreach=self._foreach)
         self.optimizer.step()
         self._copy_masters()
         self.step += 1
@@ -272,7 +278,7 @@ class Training:
         tensors = load_file(self.checkpoint / "state.safetensors")
         for name, master in self.masters.items():
             master.copy_(tensors[f"weight.{name}"])
-            moments = {key: tensors[f"{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")}
+            moments = {key: tensors[f"{key}.{name}"].to(master.device) for key in ("exp_avg", "exp_avg_sq")}
             self.optimizer.state[master] = {"step": torch.tensor(float(self.step)), **moments}
         self._copy_masters()
         return True
@@ -305,19 +311,21 @@ class Training:
         config.save_pretrained(str(folder))
 
 
-def train(cache: Path, adapter: Path = ADAPTER, threads: int = 2, first_stage: int = 1) -> None:
+def train(
+    cache: Path, adapter: Path = ADAPTER, threads: int = 2, first_stage: int = 1, device: torch.device = CPU
+) -> None:
     """Train the house adapter and write it; `cache` holds the starter model and the checkpoint.
 
     A later first stage goes on from the adapter that is there.
     """
     torch.set_num_threads(threads)
     taught, held_out = train_and_held_out(seed_briefs())
-    training = Training(starter_folder(cache / "models"), cache / "house-checkpoint")
+    training = Training(starter_folder(cache / "models"), cache / "house-checkpoint", device)
     if not training.resume() and first_stage > 1:
         training.load_adapter(adapter)
     first_step = 0
     for number, stage in enumerate(STAGES[first_stage - 1 :], start=first_stage):
-        briefs = [brief for brief in taught if _stage_family(brief) == stage.family]
+        briefs = [brief for brief in taught if _stage_family(brief) in stage.families]
         logger.info("stage %d: %d lines of %d briefs", number, sum(len(b.lines) for b in briefs), len(briefs))
         orders = [groups_of_epoch(briefs, f"{number}-{epoch}") for epoch in range(stage.epochs)]
         batches = [order[i : i + PACKS_A_STEP] for order in orders for i in range(0, len(order), PACKS_A_STEP)]
@@ -359,9 +367,10 @@ def main() -> None:
     parser.add_argument("--adapter", type=Path, default=ADAPTER, help="where the adapter is written")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--first-stage", type=int, default=1, help="go on from the written adapter with this stage")
+    parser.add_argument("--device", default="auto")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train(given.cache, given.adapter, given.threads, given.first_stage)
+    train(given.cache, given.adapter, given.threads, given.first_stage, device_of(given.device))
 
 
 if __name__ == "__main__":

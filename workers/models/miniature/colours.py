@@ -33,11 +33,12 @@ def angle_of(name: str) -> float:
 def turn(pixels: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
     """Return pictures (B, 4, H, W) in 0..1 with the hue of each turned by its angle."""
     cosines, sines = angles.cos(), angles.sin()
-    turned = torch.zeros(len(angles), 3, 3)
+    turned = torch.zeros(len(angles), 3, 3, device=pixels.device)
     turned[:, 0, 0] = 1
     turned[:, 1, 1], turned[:, 1, 2] = cosines, -sines
     turned[:, 2, 1], turned[:, 2, 2] = sines, cosines
-    colours = torch.einsum("bij,bjhw->bihw", FROM_YIQ @ turned @ TO_YIQ, pixels[:, :3]).clamp(0, 1)
+    maps = FROM_YIQ.to(pixels.device) @ turned @ TO_YIQ.to(pixels.device)
+    colours = torch.einsum("bij,bjhw->bihw", maps, pixels[:, :3]).clamp(0, 1)
     return torch.cat([colours, pixels[:, 3:]], dim=1)
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from workers.models.miniature.colours import NAMED, angle_of, hue_of, name_of, turn
 from workers.models.miniature.concepts import Concept, captions, concepts
 from workers.models.miniature.pictures import Pictures
-from workers.models.miniature.text import TextEncoder
+from workers.models.miniature.text import TextEncoder, tokenizer_and_encoder
 from workers.models.miniature.vae import encode
 
 # Views of one picture: the first is the picture as it is.
@@ -103,7 +103,8 @@ def examples(cache: Path, pictures: Pictures, vae: Any) -> Examples:
 
 def _fingerprint(every: Sequence[Item], vae: Any) -> str:
     digest = hashlib.sha256(json.dumps([[item.concept, item.angle, item.captions] for item in every]).encode())
-    digest.update(vae.quant_conv.weight.detach().numpy().tobytes())
+    # A weight that is trained with the encoder, and not touched when its latents are scaled.
+    digest.update(vae.encoder.conv_in.weight.detach().cpu().numpy().tobytes())
     return digest.hexdigest()[:12]
 
 
@@ -114,10 +115,11 @@ def built(every: Sequence[Item], pictures: Pictures, vae: Any) -> dict[str, torc
     texts = [caption for item in every for caption in item.captions]
     ends = torch.tensor([len(item.captions) for item in every]).cumsum(0)
     starts = torch.cat([torch.zeros(1, dtype=torch.long), ends[:-1]])
-    states, vectors = TextEncoder().read([*texts, ""])
+    tokenizer, encoder = tokenizer_and_encoder()
+    states, vectors = TextEncoder(tokenizer, encoder.to(vae.device)).read([*texts, ""])
     return {
         "latents": torch.stack(latents).bfloat16().contiguous(),
-        "states": states.bfloat16(),
+        "states": states.cpu().bfloat16(),
         "vectors": vectors,
         "concept_of_item": torch.tensor([item.concept for item in every]),
         "captions_of_item": torch.stack([starts, ends], dim=1),

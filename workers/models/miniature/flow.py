@@ -13,8 +13,8 @@ from diffusers import UNet2DConditionModel
 
 from workers.models.miniature.examples import Examples
 from workers.models.miniature.text import WIDTH
-from workers.models.miniature.vae import LATENT_CHANNELS, autocast
-from workers.models.muon import optimizers
+from workers.models.miniature.vae import CPU, LATENT_CHANNELS, autocast
+from workers.models.muon import has_finite_gradients, optimizers
 from workers.models.training import generator_at, warm_and_fall
 
 LATENT_SIZE = 16
@@ -55,11 +55,18 @@ def new_unet(channels: Sequence[int] = CHANNELS) -> Any:
 class FlowTraining:
     """The network under training, and its running average, which is what gets used."""
 
-    def __init__(self, examples: Examples, channels: Sequence[int] = CHANNELS, batch: int = BATCH) -> None:
+    def __init__(
+        self,
+        examples: Examples,
+        channels: Sequence[int] = CHANNELS,
+        batch: int = BATCH,
+        device: torch.device = CPU,
+    ) -> None:
         torch.manual_seed(SEED)
         self.examples = examples
         self.batch = batch
-        self.unet = new_unet(channels)
+        self.device = device
+        self.unet = new_unet(channels).to(device)
         self.average = copy.deepcopy(self.unet).eval().requires_grad_(requires_grad=False)
         self.muon, self.adam = optimizers(self.unet, exclude=("conv_in", "conv_out", "time_emb"))
         self.modules = {"unet": self.unet, "average": self.average}
@@ -71,11 +78,12 @@ class FlowTraining:
         concepts = torch.randint(len(self.examples.originals), (self.batch,), generator=generator)
         pictures, drawn = self.examples.draw(concepts, generator)
         drawn[torch.rand(self.batch, generator=generator) < EMPTY_PROMPTS] = len(self.examples.states) - 1
-        states = self.examples.states[drawn].float()
+        states = self.examples.states[drawn].to(self.device).float()
         times = torch.sigmoid(torch.randn(self.batch, 1, 1, 1, generator=generator))
         noise = torch.randn(pictures.shape, generator=generator)
+        pictures, times, noise = pictures.to(self.device), times.to(self.device), noise.to(self.device)
         mixed = ((1 - times) * pictures + times * noise).contiguous(memory_format=torch.channels_last)
-        with autocast():
+        with autocast(self.device):
             velocity = self.unet(mixed, times.flatten() * 1000, states).sample
         loss = F.mse_loss(velocity.float(), noise - pictures)
         self._step(loss, step, steps)
@@ -87,13 +95,14 @@ class FlowTraining:
         self.adam.param_groups[0]["lr"] = ADAM_RATE * part
         self.unet.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        if not has_finite_gradients(self.unet):
+            return
         torch.nn.utils.clip_grad_norm_(self.adam.param_groups[0]["params"], 1.0)
         self.muon.step()
         self.adam.step()
         averaging = min(MOST_AVERAGING, (1 + step) / (20 + step))
         with torch.no_grad():
-            for mean, current in zip(self.average.parameters(), self.unet.parameters(), strict=True):
-                mean.lerp_(current, 1 - averaging)
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.unet.parameters()), 1 - averaging)
 
 
 def seeded_noise(seeds: Sequence[int]) -> torch.Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 
 from workers.models.miniature.examples import Examples
 from workers.models.miniature.flow import MOST_AVERAGING
-from workers.models.miniature.vae import LATENT_CHANNELS, Discriminator, hinge
+from workers.models.miniature.vae import CPU, LATENT_CHANNELS, Discriminator, hinge
 from workers.models.training import generator_at, warm_and_fall
 
 NOISE = 64
@@ -54,19 +54,23 @@ class Generator(nn.Module):
     def sample(self, seeds: list[int]) -> torch.Tensor:
         """Return the latents of each seed."""
         noise = [torch.randn(NOISE, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        return self(torch.stack(noise))  # type: ignore[no-any-return]
+        return self(torch.stack(noise).to(self.first.weight.device))  # type: ignore[no-any-return]
 
 
 class GanTraining:
     """Generator and adversary under training; the running average of the generator is what gets used."""
 
-    def __init__(self, examples: Examples, batch: int = BATCH) -> None:
+    def __init__(self, examples: Examples, batch: int = BATCH, device: torch.device = CPU) -> None:
         torch.manual_seed(SEED)
         self.examples = examples
         self.batch = batch
-        self.generator, self.average = Generator(), Generator().requires_grad_(requires_grad=False)
+        self.device = device
+        self.generator, self.average = (
+            Generator().to(device),
+            Generator().to(device).requires_grad_(requires_grad=False),
+        )
         self.average.load_state_dict(self.generator.state_dict())
-        self.adversary = Discriminator(LATENT_CHANNELS, width=64)
+        self.adversary = Discriminator(LATENT_CHANNELS, width=64).to(device)
         self.adam = torch.optim.AdamW(self.generator.parameters(), lr=0.0, betas=(0.0, 0.9))
         self.adversary_adam = torch.optim.AdamW(self.adversary.parameters(), lr=0.0, betas=(0.0, 0.9))
         self.modules = {"generator": self.generator, "average": self.average, "adversary": self.adversary}
@@ -77,13 +81,15 @@ class GanTraining:
         chance = generator_at(SEED, step)
         concepts = torch.randint(len(self.examples.originals), (self.batch,), generator=chance)
         real, _ = self.examples.draw(concepts, chance)
-        made = self.generator(torch.randn(self.batch, NOISE, generator=chance))
+        real = real.to(self.device)
+        made = self.generator(torch.randn(self.batch, NOISE, generator=chance).to(self.device))
         blur = MOST_NOISE * (1 - step / steps)
         for optimizer, factor in ((self.adam, 1), (self.adversary_adam, 2)):
             optimizer.param_groups[0]["lr"] = factor * LEARNING_RATE * warm_and_fall(step, steps)
 
         def seen(latents: torch.Tensor) -> torch.Tensor:
-            verdict: torch.Tensor = self.adversary(latents + blur * torch.randn(latents.shape, generator=chance))[0]
+            noise = torch.randn(latents.shape, generator=chance)
+            verdict: torch.Tensor = self.adversary(latents + blur * noise.to(self.device))[0]
             return verdict
 
         adversary_loss = hinge(seen(real), seen(made.detach()))

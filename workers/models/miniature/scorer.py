@@ -12,7 +12,7 @@ from torch import nn
 
 from workers.models.miniature.examples import Examples
 from workers.models.miniature.text import WIDTH
-from workers.models.miniature.vae import LATENT_CHANNELS
+from workers.models.miniature.vae import CPU, LATENT_CHANNELS
 from workers.models.training import generator_at, warm_and_fall
 
 BATCH = 96
@@ -53,10 +53,11 @@ class Scorer(nn.Module):
 class ScorerTraining:
     """The scorer under training."""
 
-    def __init__(self, examples: Examples) -> None:
+    def __init__(self, examples: Examples, device: torch.device = CPU) -> None:
         torch.manual_seed(SEED)
         self.examples = examples
-        self.scorer = Scorer()
+        self.device = device
+        self.scorer = Scorer().to(device)
         self.adam = torch.optim.AdamW(self.scorer.parameters(), lr=0.0, weight_decay=0.02)
         self.modules = {"scorer": self.scorer}
         self.optimizers = {"adam": self.adam}
@@ -67,10 +68,11 @@ class ScorerTraining:
         concepts = torch.randperm(len(self.examples.originals), generator=generator)[:BATCH]
         latents, drawn = self.examples.draw(concepts, generator)
         amount = MOST_NOISE * torch.rand(len(concepts), 1, 1, 1, generator=generator)
-        latents = latents + amount * torch.randn(latents.shape, generator=generator)
-        pictures, texts = self.scorer.of_pictures(latents), self.scorer.of_texts(self.examples.vectors[drawn])
+        latents = (latents + amount * torch.randn(latents.shape, generator=generator)).to(self.device)
+        vectors = self.examples.vectors[drawn].to(self.device)
+        pictures, texts = self.scorer.of_pictures(latents), self.scorer.of_texts(vectors)
         logits = pictures @ texts.T * self.scorer.sharpness.exp()
-        own = torch.arange(len(concepts))
+        own = torch.arange(len(concepts), device=self.device)
         loss = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
         self.adam.param_groups[0]["lr"] = LEARNING_RATE * warm_and_fall(step, steps)
         self.adam.zero_grad()

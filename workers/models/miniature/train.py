@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 
 from core.errors import StateError
+from workers.models.device import device_of
+from workers.models.miniature import flow, gan
 from workers.models.miniature.flow import FlowTraining, paint, seeded_noise
 from workers.models.miniature.gan import GanTraining
 from workers.models.miniature.grids import sheet
@@ -30,20 +32,27 @@ STEPS = {"vae": 8000, "scorer": 1500, "flow": 8000, "gan": 4000}
 # How often a sheet of pictures shows how far a training is.
 SHEET_MINUTES = 12.0
 SHEET_PICTURES = 40
+# A GPU waits for its orders: so many times the batch take it no longer.
+GPU_BATCHES = 8
 
 
-def run(plans: dict[str, Plan], part: str) -> bool:
+def run(plans: dict[str, Plan], part: str, device: torch.device) -> bool:
     """Train one part as far as its plan allows, with a sheet of pictures now and then; tell whether it is done."""
     plan = plans[part]
     art = pictures(plan.folder)
+    batches = 1 if device.type == "cpu" else GPU_BATCHES
     if part == "vae":
-        return _train_with_sheets(VaeTraining(art), plan, plans["vae"], art)
+        return _train_with_sheets(VaeTraining(art, device, batches), plan, plans["vae"], art)
     if steps_taken(plans["vae"]) < plans["vae"].steps * ENCODER_UNTIL:
         raise StateError("the encoder is not ready: train `vae` at least to the half of its steps")
-    learnt = trained_examples(plans["vae"], art)
+    learnt = trained_examples(plans["vae"], art, device)
     if part == "scorer":
-        return train(ScorerTraining(learnt), plan)
-    trainee: Trainee = FlowTraining(learnt) if part == "flow" else GanTraining(learnt)
+        return train(ScorerTraining(learnt, device), plan)
+    trainee: Trainee = (
+        FlowTraining(learnt, batch=batches * flow.BATCH, device=device)
+        if part == "flow"
+        else GanTraining(learnt, batch=batches * gan.BATCH, device=device)
+    )
     return _train_with_sheets(trainee, plan, plans["vae"], art)
 
 
@@ -64,7 +73,9 @@ def _show(trainee: Trainee, plan: Plan, vae_plan: Plan, art: Pictures) -> None:
     if isinstance(trainee, FlowTraining):
         captions = [prompt for prompt, _ in ad_prompts()]
         states, _ = TextEncoder().read([*captions, ""])
-        latents = paint(trainee.average, states[:-1], states[-1:], seeded_noise(range(len(captions))))
+        device = trainee.device
+        noise = seeded_noise(range(len(captions))).to(device)
+        latents = paint(trainee.average, states[:-1].to(device), states[-1:].to(device), noise)
     elif isinstance(trainee, GanTraining):
         latents = trainee.average.sample(list(range(SHEET_PICTURES)))
     else:
@@ -83,15 +94,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long, to be resumed later")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--weights", type=Path, default=SHIPPED, help="where `export` and `all` write the weights")
+    parser.add_argument("--device", default="auto")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(given.threads)
     parts = list(STEPS) if given.part == "all" else [part for part in STEPS if part == given.part]
     steps = STEPS | ({given.part: given.steps} if given.steps else {})
     plans = {name: Plan(given.cache, name, steps[name], given.minutes) for name in STEPS}
-    is_done = all(run(plans, part) for part in parts)
+    device = device_of(given.device)
+    is_done = all(run(plans, part, device) for part in parts)
     if given.part == "export" or (given.part == "all" and is_done):
-        logger.info("exported: %s", export(plans, given.weights))
+        logger.info("exported: %s", export(plans, given.weights, device))
 
 
 if __name__ == "__main__":

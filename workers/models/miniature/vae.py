@@ -18,7 +18,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from workers.models.device import quick_dtype
 from workers.models.miniature.colours import TO_YIQ, turn
 from workers.models.miniature.pictures import SIZE, Pictures
-from workers.models.muon import optimizers
+from workers.models.muon import has_finite_gradients, optimizers
 from workers.models.training import generator_at, warm_and_fall
 
 LATENT_CHANNELS = 8
@@ -26,7 +26,7 @@ CHANNELS = (16, 32, 64, 128)
 CROP = 64
 CROP_BATCH = 8
 FULL_BATCH = 3
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 1e-3
 # Muon's steps have a size of their own.
 MUON_FACTOR = 10
 KL_WEIGHT = 1e-3
@@ -38,6 +38,7 @@ FULL_FROM = 0.75
 NOISE_FROM = 0.4
 MOST_NOISE = 0.4
 SEED = 1
+CPU = torch.device("cpu")
 
 
 def new_vae() -> Any:
@@ -88,20 +89,21 @@ def hinge(real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
     return F.relu(1 - real.float()).mean() + F.relu(1 + made.float()).mean()
 
 
-def autocast() -> torch.autocast:
-    """Compute in bfloat16 where it is safe, on a processor that is quick with it."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=quick_dtype(torch.device("cpu")) == torch.bfloat16)
+def autocast(device: torch.device) -> torch.autocast:
+    """Compute in bfloat16 where it is safe, on a device that is quick with it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=quick_dtype(device) == torch.bfloat16)
 
 
 class VaeTraining:
     """The autoencoder and its adversary under training."""
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: Pictures, device: torch.device = CPU, batches: int = 1) -> None:
         torch.manual_seed(SEED)
         self.pixels = pictures.pixels
         self.seen, _ = pictures.split()
-        self.vae = new_vae()
-        adversary: Any = Discriminator()
+        self.device, self.batches = device, batches
+        self.vae = new_vae().to(device)
+        adversary: Any = Discriminator().to(device)
         self.adversary = adversary.to(memory_format=torch.channels_last)
         encoder = nn.ModuleList([self.vae.encoder, self.vae.quant_conv])
         decoder = nn.ModuleList([self.vae.decoder, self.vae.post_quant_conv])
@@ -118,10 +120,10 @@ class VaeTraining:
         generator = generator_at(SEED, step)
         # Whole pictures teach the norms and the attention, crops show more of the details.
         is_full = progress >= FULL_FROM or step % 2 == 1
-        real = self.batch(generator, SIZE if is_full else CROP, FULL_BATCH if is_full else CROP_BATCH)
+        real = self.batch(generator, SIZE if is_full else CROP, self.batches * (FULL_BATCH if is_full else CROP_BATCH))
         with torch.set_grad_enabled(step < int(steps * ENCODER_UNTIL)):
             latents, divergence = self._encode(real, generator, noise=MOST_NOISE if progress >= NOISE_FROM else 0.0)
-        with autocast():
+        with autocast(self.device):
             made = self.vae.decode(latents).sample.float()
         losses = {**_differences(made, real), "kl": divergence}
         loss = losses["l1"] + 0.5 * losses["edges"] + losses["colour"] + KL_WEIGHT * divergence
@@ -133,7 +135,7 @@ class VaeTraining:
         self._step_vae(loss, step, steps)
         if strength > 0:
             losses |= {"adversary": self._step_adversary(real, made.detach())}
-        zero = torch.zeros(())
+        zero = torch.zeros((), device=self.device)
         return {
             key: float(losses.get(key, zero).detach())
             for key in ("l1", "edges", "colour", "kl", "features", "adversary")
@@ -142,10 +144,10 @@ class VaeTraining:
     def batch(self, generator: torch.Generator, size: int, count: int) -> torch.Tensor:
         """Return random crops in -1..1, some mirrored, some in another hue; mostly empty ones are drawn again."""
         crops = [self._crop(generator, size) for _ in range(count)]
-        pixels = torch.stack(crops).float() / 255
+        pixels = torch.stack(crops).to(self.device).float() / 255
         is_turned = torch.rand(count, generator=generator) < 0.4
         angles = torch.rand(count, generator=generator) * 2 * torch.pi * is_turned
-        return (turn(pixels, angles) * 2 - 1).contiguous(memory_format=torch.channels_last)
+        return (turn(pixels, angles.to(self.device)) * 2 - 1).contiguous(memory_format=torch.channels_last)
 
     def _crop(self, generator: torch.Generator, size: int) -> torch.Tensor:
         def below(end: int) -> int:
@@ -163,17 +165,18 @@ class VaeTraining:
         self, real: torch.Tensor, generator: torch.Generator, noise: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return sampled latents and their divergence from a unit normal."""
-        with autocast():
+        with autocast(self.device):
             posterior = self.vae.encode(real).latent_dist
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
         divergence = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-        own = (0.5 * logvar).exp() * torch.randn(mean.shape, generator=generator)
+        own = (0.5 * logvar).exp() * torch.randn(mean.shape, generator=generator).to(self.device)
         spread = mean.detach().std(dim=(0, 2, 3), keepdim=True)
         amount = noise * torch.rand(len(real), 1, 1, 1, generator=generator)
-        return mean + own + amount * spread * torch.randn(mean.shape, generator=generator), divergence
+        laid = (amount * torch.randn(mean.shape, generator=generator)).to(self.device)
+        return mean + own + spread * laid, divergence
 
     def _judge(self, made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        with autocast():
+        with autocast(self.device):
             verdict, made_features = self.adversary(made)
             with torch.no_grad():
                 _, real_features = self.adversary(real)
@@ -192,13 +195,15 @@ class VaeTraining:
             adam.param_groups[0]["lr"] = LEARNING_RATE * part
         self.vae.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        if not has_finite_gradients(self.vae):
+            return
         for (muon, adam), _ in learners:
             torch.nn.utils.clip_grad_norm_(adam.param_groups[0]["params"], 1.0)
             muon.step()
             adam.step()
 
     def _step_adversary(self, real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-        with autocast():
+        with autocast(self.device):
             loss = hinge(self.adversary(real)[0], self.adversary(made)[0])
         self.adversary_adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -211,14 +216,14 @@ def _differences(made: torch.Tensor, real: torch.Tensor) -> dict[str, torch.Tens
     error = made - real
     edges = error.diff(dim=3).abs().mean() + error.diff(dim=2).abs().mean()
     areas = F.avg_pool2d(error[:, :3], 4)
-    chroma = torch.einsum("ij,bjhw->bihw", TO_YIQ[1:], areas)
+    chroma = torch.einsum("ij,bjhw->bihw", TO_YIQ[1:].to(areas.device), areas)
     return {"l1": error.abs().mean(), "edges": edges, "colour": areas.abs().mean() + 2 * chroma.abs().mean()}
 
 
 @torch.no_grad()
 def fold_whitening(vae: Any, pixels: torch.Tensor) -> None:
     """Scale the latents of these pictures to mean 0 and variance 1 a channel, within the two outermost layers."""
-    latents = encode(vae, pixels)
+    latents = encode(vae, pixels).to(vae.device)
     mean, spread = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
     count = len(mean)
     into, out_of = vae.quant_conv, vae.post_quant_conv
@@ -232,13 +237,14 @@ def fold_whitening(vae: Any, pixels: torch.Tensor) -> None:
 @torch.no_grad()
 def encode(vae: Any, pixels: torch.Tensor) -> torch.Tensor:
     """Return the latents (B, 8, 16, 16) of pictures (B, 4, 128, 128) in bytes."""
-    return torch.cat([vae.encode(part.float() / 127.5 - 1).latent_dist.mean for part in torch.split(pixels, 16)])
+    parts = (part.to(vae.device).float() / 127.5 - 1 for part in torch.split(pixels, 16))
+    return torch.cat([vae.encode(part).latent_dist.mean.cpu() for part in parts])
 
 
 @torch.no_grad()
 def decode(vae: Any, latents: torch.Tensor) -> torch.Tensor:
     """Return pictures in bytes from latents."""
-    values = torch.cat([vae.decode(part).sample for part in torch.split(latents, 16)])
+    values = torch.cat([vae.decode(part.to(vae.device)).sample.cpu() for part in torch.split(latents, 16)])
     return ((values.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 

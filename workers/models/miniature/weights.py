@@ -19,7 +19,7 @@ from workers.models.miniature.library import Library
 from workers.models.miniature.pictures import Pictures, pictures
 from workers.models.miniature.scorer import Scorer
 from workers.models.miniature.text import TextEncoder
-from workers.models.miniature.vae import fold_whitening, new_vae, psnr
+from workers.models.miniature.vae import CPU, fold_whitening, new_vae, psnr
 from workers.models.training import Plan
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -63,25 +63,25 @@ def steps_taken(plan: Plan) -> int:
     return int(load_file(plan.checkpoint)["step"]) if plan.checkpoint.is_file() else 0
 
 
-def trained_vae(plan: Plan, art: Pictures) -> Any:
+def trained_vae(plan: Plan, art: Pictures, device: torch.device = CPU) -> Any:
     """Return the autoencoder of a checkpoint, its latents scaled for the pictures of the concepts."""
-    vae = new_vae()
+    vae = new_vae().to(device)
     vae.load_state_dict(trained(plan, "vae"))
     vae = vae.eval().requires_grad_(requires_grad=False)
     fold_whitening(vae, art.pixels[[art.position(concept.code) for concept in concepts()]])
     return vae
 
 
-def trained_examples(plan: Plan, art: Pictures) -> Examples:
+def trained_examples(plan: Plan, art: Pictures, device: torch.device = CPU) -> Examples:
     """Return the examples for the encoder of a checkpoint."""
-    return examples(plan.folder, art, trained_vae(plan, art))
+    return examples(plan.folder, art, trained_vae(plan, art, device))
 
 
-def export(plans: dict[str, Plan], folder: Path = SHIPPED) -> Record:
+def export(plans: dict[str, Plan], folder: Path = SHIPPED, device: torch.device = CPU) -> Record:
     """Write what the checkpoints hold into a folder of weights."""
     folder.mkdir(parents=True, exist_ok=True)
     art = pictures(plans["vae"].folder)
-    vae = trained_vae(plans["vae"], art)
+    vae = trained_vae(plans["vae"], art, device)
     seen, held_out = art.split()
     record = Record(
         steps={name: steps_taken(plan) for name, plan in plans.items()},

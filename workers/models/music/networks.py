@@ -64,13 +64,17 @@ def _drop_out(module: nn.Module, _: Sequence[Any], output: torch.Tensor) -> torc
 
 
 class Lstm(nn.Module):
-    """Two recurrent layers; words are read and written by the same matrix."""
+    """Two recurrent layers; words are read and written by the same matrix.
+
+    Words must come in at the size that the gates expect, and what comes out must be of one size: with small words, as a
+    Llama has them, 3000 steps taught nothing but how frequent each word is.
+    """
 
     def __init__(self, words: int, width: int = WIDTH, hidden: int = LSTM_WIDTH) -> None:
         super().__init__()
         self.words = nn.Embedding(words, width)
-        nn.init.normal_(self.words.weight, 0, 0.02)
         self.recurrent = nn.LSTM(width, hidden, LSTM_LAYERS, batch_first=True, dropout=DROPOUT)
+        self.norm = nn.LayerNorm(hidden)
         self.out = nn.Linear(hidden, width)
         self.dropout = nn.Dropout(DROPOUT)
 
@@ -82,7 +86,8 @@ class Lstm(nn.Module):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the logits (B, T, words) of ids (B, T) that are padded on the right."""
         states, _ = self.recurrent(self.dropout(self.words(ids)))
-        logits: torch.Tensor = self.out(self.dropout(states)) @ self.words.weight.T
+        aims = self.out(self.dropout(self.norm(states)))
+        logits: torch.Tensor = aims @ self.words.weight.T * aims.shape[-1] ** -0.5
         return logits
 
 

@@ -1,7 +1,7 @@
 """Train the music model: `python -m workers.models.music.train {transformer,lstm,all,export}`.
 
 Both go on from their last checkpoint and stop when their planned steps are done, so the same command resumes what was
-interrupted. Every hundred steps the loss on unseen tunes is written beside the checkpoint, with some pieces in words.
+interrupted. At every tenth of the way the loss on unseen tunes is written beside the checkpoint, with some pieces.
 """
 
 import argparse
@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 # About two passes over the data; a step takes 2 CPU seconds in float32.
 STEPS = {"transformer": 1000, "lstm": 1000}
-MEASURE_STEPS = 100
+# How often in a training the loss on unseen tunes is measured.
+MEASURES = 10
 SHOWN = (
     Conditions("4/4", 8, "major", "reel", 4),
     Conditions("6/8", 8, "major", "jig", 3),
@@ -50,7 +51,7 @@ class Watched:
     def learn(self, step: int, steps: int) -> Mapping[str, float]:
         """Take one step; return the loss a word."""
         losses = self._trainee.learn(step, steps)
-        if (step + 1) % MEASURE_STEPS == 0 or step + 1 == steps:
+        if (step + 1) % max(1, steps // MEASURES) == 0 or step + 1 == steps:
             self._measure(step + 1)
         return losses
 

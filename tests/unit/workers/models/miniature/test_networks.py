@@ -65,6 +65,16 @@ def test_the_painter_learns_and_its_average_follows(examples: Examples):
     assert not all(torch.equal(one, other) for one, other in zip(average, training.average.parameters(), strict=True))
 
 
+def test_a_step_whose_gradients_are_no_numbers_is_left_out(examples: Examples):
+    training = FlowTraining(examples, channels=TINY, batch=4)
+    before = [param.clone() for param in training.unet.parameters()]
+    examples.latents[:] = float("inf")
+
+    training.learn(0, 30)
+
+    assert all(torch.equal(one, other) for one, other in zip(before, training.unet.parameters(), strict=True))
+
+
 def test_painting_from_a_reference_without_noise_gives_it_back(examples: Examples):
     unet = FlowTraining(examples, channels=TINY).average
     reference = examples.latents[:2, 0].float()

@@ -11,7 +11,7 @@ from workers.models.music.compose import Order, composer
 from workers.models.music.examples import Examples
 from workers.models.music.networks import ARCHITECTURES, Architecture, Transformer, new_network
 from workers.models.music.originality import Memory
-from workers.models.music.tokens import Conditions
+from workers.models.music.tokens import PROMPT_WORDS, Conditions
 from workers.models.music.train import Watched
 from workers.models.music.training import MusicTraining, bits_a_note
 from workers.models.music.tunes import Tune
@@ -55,6 +55,18 @@ def test_the_loss_falls_while_it_learns(architecture: Architecture, examples: Ex
 
     assert trainee.held_out_loss() < before
     assert bits_a_note(1.0, examples) > 1.4
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_network_learns_more_than_how_frequent_each_word_is(architecture: Architecture, examples: Examples):
+    trainee = start(examples, architecture)
+    played = torch.cat([torch.tensor(row[PROMPT_WORDS:]) for row in examples.seen])
+    frequency = torch.bincount(played).float() / len(played)
+    by_frequency = float(torch.special.entr(frequency).sum())
+
+    losses = [trainee.learn(step, 200)["loss"] for step in range(120)]
+
+    assert sum(losses[-10:]) / 10 < 0.9 * by_frequency
 
 
 def test_both_networks_are_about_as_large():

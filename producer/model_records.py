@@ -1,0 +1,65 @@
+"""What is known about each model: the settings, the table of rates, and what the ledger says it made."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from core.ledger.progress import MadeBy
+from core.settings import Settings
+from producer.submit import models_of
+from schemas.buckets import Bucket
+from schemas.campaigns import Kind
+from schemas.frozen import Frozen
+from schemas.rates import rates
+
+
+class VersionRecord(Frozen):
+    """What one version of a model made in one shape."""
+
+    version: str
+    shape: str
+    assets: int
+    seconds_each: float
+
+
+class ModelRecord(Frozen):
+    """A model that is configured, known by name, or has made something."""
+
+    model: str
+    kind: Kind
+    role: str
+    locales: tuple[str, ...]
+    assets: int
+    device_seconds: float
+    versions: tuple[VersionRecord, ...]
+
+
+def model_records(settings: Settings, made_by: Iterable[MadeBy]) -> list[ModelRecord]:
+    """Return every model, by kind, those that make new campaigns first."""
+    made: dict[tuple[Kind, str], list[MadeBy]] = defaultdict(list)
+    for one in made_by:
+        bucket = Bucket.parse(one.bucket)
+        made[bucket.kind, bucket.model].append(one)
+    known = {(model.kind, model.name): model.locales for model in rates().models}
+    serving = set(models_of(settings).items())
+    ordered = sorted({*serving, *known, *made}, key=lambda one: (list(Kind).index(one[0]), one not in serving))
+    return [
+        ModelRecord(
+            model=name,
+            kind=kind,
+            role="makes new campaigns" if (kind, name) in serving else "",
+            locales=tuple(known.get((kind, name), ())),
+            assets=sum(one.assets for one in made.get((kind, name), ())),
+            device_seconds=round(sum(one.device_seconds for one in made.get((kind, name), ())), 3),
+            versions=tuple(_version(one) for one in made.get((kind, name), ())),
+        )
+        for kind, name in ordered
+    ]
+
+
+def _version(one: MadeBy) -> VersionRecord:
+    return VersionRecord(
+        version=one.model,
+        shape=Bucket.parse(one.bucket).shape,
+        assets=one.assets,
+        seconds_each=round(one.device_seconds / one.assets, 4),
+    )

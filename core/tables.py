@@ -348,5 +348,18 @@ refusals = Table(
     Index("ix_refusals_rater", "tenant", "rater"),
 )
 
+# Feedback that was sent and is not recorded yet: whatever becomes of the broker, it is not lost.
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("message_id", String(64), primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("rater", String(100), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("sent_at", Float, nullable=False),
+    Index("ix_inbox_sent_at", "sent_at"),
+    Index("ix_inbox_rater", "tenant", "rater"),
+)
+
 # Messages of people who wanted their ratings deleted: should one come again, it is not recorded again.
 forgotten = Table("forgotten", metadata, Column("message_id", String(64), primary_key=True))

@@ -5,11 +5,13 @@ on the order of arrival. Messages about one asset are recorded one after the oth
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import (
     Connection,
     Row,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     and_,
     column,
     delete,
+    func,
     insert,
     select,
     union_all,
@@ -29,7 +32,7 @@ from sqlalchemy import (
 from core.database import Database
 from core.ledger.campaigns import record
 from core.ledger.tallies import refresh
-from core.tables import IS_CURRENT, assets, comparisons, forgotten, jobs, ratings, refusals, results
+from core.tables import IS_CURRENT, assets, comparisons, forgotten, inbox, jobs, ratings, refusals, results
 from schemas.campaigns import Kind
 from schemas.ratings import Comparison, Feedback, Outcome, Rating, Results
 from schemas.reasons import reason_table, reasons_for
@@ -72,6 +75,33 @@ class Intake:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def expect(self, messages: Sequence[Feedback]) -> None:
+        """Keep messages that are about to be sent until they are recorded or refused."""
+        now = time.time()
+        rows = [
+            {"message_id": one.id, "tenant": one.tenant, "rater": one.rater, "message": one.model_dump_json()}
+            for one in messages
+        ]
+        with self._database.write() as connection:
+            connection.execute(self._database.insert_new(inbox), [row | {"sent_at": now} for row in rows])
+
+    def expected(self) -> int:
+        """Return how many messages were sent and are not recorded yet."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(inbox)).scalar_one())
+
+    def overdue(self, seconds: float) -> list[dict[str, JsonValue]]:
+        """Return messages that were sent so long ago and are not recorded, to be sent again, as they were sent."""
+        now = time.time()
+        late = select(inbox.c.message_id, inbox.c.message).where(inbox.c.sent_at < now - seconds)
+        with self._database.read() as connection:
+            rows = connection.execute(late.order_by(inbox.c.sent_at).limit(MOST_AT_ONCE)).all()
+        if rows:
+            ids = [row.message_id for row in rows]
+            with self._database.write() as connection:
+                connection.execute(update(inbox).where(inbox.c.message_id.in_(ids)).values(sent_at=now))
+        return [json.loads(row.message) for row in rows]
+
     def record(self, messages: Sequence[Feedback]) -> list[Receipt]:
         """Record what is not known yet, all in one transaction; return a receipt for each message, in their order.
 
@@ -90,6 +120,8 @@ class Intake:
                 if one.id not in known and one.id not in refused:
                     fresh.setdefault(one.id, one)
             self._keep(connection, list(fresh.values()), rated, now)
+            settled = [one.id for one in messages if one.id in known or one.id in fresh]
+            connection.execute(delete(inbox).where(inbox.c.message_id.in_(settled)))
         return [_receipt(one, fresh, refused, known) for one in messages]
 
     def _keep(
@@ -115,7 +147,7 @@ class Intake:
         with self._database.read() as connection:
             return bool(_known(connection, [message_id]))
 
-    def refuse(self, reason: str, message: str, tenant: str = "", rater: str = "") -> None:
+    def refuse(self, reason: str, message: str, tenant: str = "", rater: str = "", message_id: str = "") -> None:
         """Keep a message that cannot be recorded, with the reason; the same message twice is one refusal."""
         row = {
             "sha256": hashlib.sha256(message.encode("utf-8", "backslashreplace")).hexdigest(),
@@ -127,6 +159,7 @@ class Intake:
         }
         with self._database.write() as connection:
             connection.execute(self._database.insert_new(refusals), row)
+            connection.execute(delete(inbox).where(inbox.c.message_id == _storable(message_id)))
 
     def refusals(self, limit: int) -> list[Refusal]:
         """Return what was refused, newest first."""
@@ -144,6 +177,11 @@ class Intake:
             connection.execute(
                 update(results).where(results.c.tenant == tenant, results.c.rater == rater).values(rater="")
             )
+            theirs = and_(inbox.c.tenant == tenant, inbox.c.rater == rater)
+            on_their_way = connection.execute(delete(inbox).where(theirs).returning(inbox.c.message_id)).scalars().all()
+            if on_their_way:
+                ids = [{"message_id": one} for one in on_their_way]
+                connection.execute(self._database.insert_new(forgotten), ids)
             connection.execute(delete(refusals).where(refusals.c.tenant == tenant, refusals.c.rater == rater))
             # The name must not stay in the record of the deletion.
             record(connection, actor, "forget", "ratings", f"{deleted} ratings of a person")

@@ -1,15 +1,17 @@
 """The Celery app of every process, and the doorbell: a ticket says that a queue has work, never which.
 
-Feedback is the one message that carries something: it is acknowledged only when the ledger has it.
+Feedback is the one message that carries something: it is acknowledged only when it is recorded. Even so Redis loses
+what a worker was just taking when it was killed; so the ledger holds it until then, and the sweep sends it again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import Any
 
 import kombu.exceptions
 from celery import Celery
 from kombu import Exchange, Queue
+from pydantic import JsonValue
 
 from core.errors import BrokerError
 from core.settings import Settings
@@ -97,27 +99,37 @@ def ring(app: Celery, kind: Kind, tickets: int = 1) -> None:
 
 
 def send_feedback(app: Celery, messages: Iterable[Feedback]) -> None:
-    """Put feedback on its queue; raises BrokerError when the broker is away.
+    """Put feedback on its queue; raises BrokerError when the broker is away (what the inbox holds is sent again)."""
+    send_again(app, (one.model_dump(mode="json") for one in messages))
 
-    What was sent before that is recorded all the same, and may be sent again under the same ids.
-    """
+
+def send_again(app: Celery, bodies: Iterable[Mapping[str, JsonValue]]) -> None:
+    """Put messages on the queue of feedback as they were sent before, whatever their version."""
     try:
         with app.producer_or_acquire() as producer:
-            for one in messages:
-                body = one.model_dump(mode="json")
-                app.send_task(FEEDBACK, (body,), task_id=one.id, queue=FEEDBACK_QUEUE, producer=producer, retry=False)
+            for body in bodies:
+                app.send_task(FEEDBACK, (dict(body),), queue=FEEDBACK_QUEUE, producer=producer, retry=False)
     except (kombu.exceptions.OperationalError, OSError) as error:
-        raise BrokerError(f"the broker does not answer ({error}): nothing was rated, try again later") from error
+        raise BrokerError(f"the broker does not answer ({error}); the feedback is safe and sent again later") from error
 
 
 def waiting_tickets(app: Celery, kind: Kind) -> int:
     """Return how many tickets lie unanswered on the queue of a kind; raises BrokerError when the broker is away."""
+    return _length(app, queue_of(kind))
+
+
+def waiting_feedback(app: Celery) -> int:
+    """Return how many messages lie on the queue of feedback; raises BrokerError when the broker is away."""
+    return _length(app, FEEDBACK_QUEUE)
+
+
+def _length(app: Celery, queue: str) -> int:
     try:
         with app.connection_for_read() as connection:
             # Only this call translates what the transport's own library raises when nobody answers.
             connection.ensure_connection(max_retries=1, interval_start=0)
             # Declaring a queue that exists changes nothing and answers how long it is, on every transport.
             channel: Any = connection.channel()
-            return int(channel.queue_declare(queue=queue_of(kind), durable=True).message_count)
+            return int(channel.queue_declare(queue=queue, durable=True).message_count)
     except (kombu.exceptions.OperationalError, OSError) as error:
         raise BrokerError(f"the broker does not answer ({error})") from error

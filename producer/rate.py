@@ -9,7 +9,7 @@ from celery import Celery
 from pydantic import ValidationError
 
 from core.broker import send_feedback
-from core.errors import FeedbackError
+from core.errors import BrokerError, FeedbackError
 from core.ledger import Ledger
 from schemas.ratings import Comparison, Feedback, Rating, what_is_wrong
 
@@ -20,10 +20,11 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Sent:
-    """A message on its way: recorded already, or as soon as a feedback worker runs."""
+    """A message that will not be lost: recorded already, on its way, or waiting in the ledger for the broker."""
 
     id: str
-    is_recorded: bool
+    is_sent: bool
+    is_recorded: bool = False
 
 
 def rating_of(job_id: str, **fields: object) -> Rating:
@@ -50,8 +51,12 @@ def send(ledger: Ledger, app: Celery, content: Rating | Comparison, rater: str) 
         raise FeedbackError(what_is_wrong(error)) from error
     if refusal := ledger.intake.why_not(message):
         raise FeedbackError(refusal)
-    send_feedback(app, [message])
+    ledger.intake.expect([message])
+    try:
+        send_feedback(app, [message])
+    except BrokerError:
+        return Sent(message.id, is_sent=False)
     pause, ends_at = threading.Event(), time.monotonic() + PATIENCE_SECONDS
     while not (is_recorded := ledger.intake.is_recorded(message.id)) and time.monotonic() < ends_at:
         pause.wait(POLL_SECONDS)
-    return Sent(message.id, is_recorded)
+    return Sent(message.id, is_sent=True, is_recorded=is_recorded)

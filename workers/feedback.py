@@ -1,7 +1,7 @@
 """Records feedback: exactly once, however often a message comes, and never in a circle.
 
 A message is acknowledged after it is in the ledger, or among the refusals with its reason. One whose worker was killed
-comes again, and its id tells whether it was recorded.
+comes again, from the broker or from the inbox, and its id tells whether it was recorded.
 """
 
 import json
@@ -82,7 +82,7 @@ def _refuse(ledger: Ledger, reason: str, body: object) -> None:
         text = json.dumps(body, ensure_ascii=False, sort_keys=True)
     except (TypeError, ValueError, RecursionError):
         text = repr(type(body))
-    ledger.intake.refuse(reason, text, _text(body, "tenant") or DEFAULT_TENANT, _text(body, "rater"))
+    ledger.intake.refuse(reason, text, _text(body, "tenant") or DEFAULT_TENANT, _text(body, "rater"), _text(body, "id"))
 
 
 def _text(body: object, name: str) -> str:

@@ -1,10 +1,13 @@
-"""Housekeeping: expired leases wait again, poisonous jobs become dead letters, work without a ticket gets one."""
+"""Housekeeping: expired leases wait again, poisonous jobs become dead letters, work without a ticket gets one.
+
+Feedback that was sent and not recorded is sent again.
+"""
 
 import logging
 
 from celery import Celery
 
-from core.broker import ring, waiting_tickets
+from core.broker import ring, send_again, waiting_feedback, waiting_tickets
 from core.ledger import Ledger
 
 logger = logging.getLogger(__name__)
@@ -18,3 +21,9 @@ def sweep(app: Celery, ledger: Ledger) -> None:
     for kind in swept.waiting_kinds:
         if not waiting_tickets(app, kind):
             ring(app, kind)
+    # While messages lie there, nobody records, and the same ones again would only make the queue longer.
+    if ledger.intake.expected() and not waiting_feedback(app):
+        overdue = ledger.intake.overdue(ledger.leases.lease_seconds)
+        if overdue:
+            logger.warning("%d ratings were not recorded in time and are sent again", len(overdue))
+        send_again(app, overdue)

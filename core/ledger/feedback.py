@@ -5,11 +5,13 @@ on the order of arrival. Messages about one asset are recorded one after the oth
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import (
     Connection,
     Row,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     and_,
     column,
     delete,
+    func,
     insert,
     select,
     union_all,
@@ -29,7 +32,7 @@ from sqlalchemy import (
 from core.database import Database
 from core.ledger.campaigns import record
 from core.ledger.tallies import refresh
-from core.tables import IS_CURRENT, assets, comparisons, forgotten, jobs, ratings, refusals, results
+from core.tables import IS_CURRENT, assets, campaigns, comparisons, forgotten, inbox, jobs, ratings, refusals, results
 from schemas.campaigns import Kind
 from schemas.ratings import Comparison, Feedback, Outcome, Rating, Results
 from schemas.reasons import reason_table, reasons_for
@@ -72,6 +75,33 @@ class Intake:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def expect(self, messages: Sequence[Feedback]) -> None:
+        """Keep messages that are about to be sent until they are recorded or refused."""
+        now = time.time()
+        rows = [
+            {"message_id": one.id, "tenant": one.tenant, "rater": one.rater, "message": one.model_dump_json()}
+            for one in messages
+        ]
+        with self._database.write() as connection:
+            connection.execute(self._database.insert_new(inbox), [row | {"sent_at": now} for row in rows])
+
+    def expected(self) -> int:
+        """Return how many messages were sent and are not recorded yet."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(inbox)).scalar_one())
+
+    def overdue(self, seconds: float) -> list[dict[str, JsonValue]]:
+        """Return messages that were sent so long ago and are not recorded, to be sent again, as they were sent."""
+        now = time.time()
+        late = select(inbox.c.message_id, inbox.c.message).where(inbox.c.sent_at < now - seconds)
+        with self._database.read() as connection:
+            rows = connection.execute(late.order_by(inbox.c.sent_at).limit(MOST_AT_ONCE)).all()
+        if rows:
+            ids = [row.message_id for row in rows]
+            with self._database.write() as connection:
+                connection.execute(update(inbox).where(inbox.c.message_id.in_(ids)).values(sent_at=now))
+        return [json.loads(row.message) for row in rows]
+
     def record(self, messages: Sequence[Feedback]) -> list[Receipt]:
         """Record what is not known yet, all in one transaction; return a receipt for each message, in their order.
 
@@ -90,10 +120,12 @@ class Intake:
                 if one.id not in known and one.id not in refused:
                     fresh.setdefault(one.id, one)
             self._keep(connection, list(fresh.values()), rated, now)
+            settled = [one.id for one in messages if one.id in known or one.id in fresh]
+            connection.execute(delete(inbox).where(inbox.c.message_id.in_(settled)))
         return [_receipt(one, fresh, refused, known) for one in messages]
 
     def _keep(
-        self, connection: Connection, fresh: Sequence[Feedback], rated: dict[str, Row[Any, Any, Any]], now: float
+        self, connection: Connection, fresh: Sequence[Feedback], rated: dict[str, Row[Any, Any, Any, Any]], now: float
     ) -> None:
         rows: dict[Table, list[dict[str, Any]]] = {table: [] for table in KEYS}
         for one in fresh:
@@ -115,7 +147,7 @@ class Intake:
         with self._database.read() as connection:
             return bool(_known(connection, [message_id]))
 
-    def refuse(self, reason: str, message: str, tenant: str = "", rater: str = "") -> None:
+    def refuse(self, reason: str, message: str, tenant: str = "", rater: str = "", message_id: str = "") -> None:
         """Keep a message that cannot be recorded, with the reason; the same message twice is one refusal."""
         row = {
             "sha256": hashlib.sha256(message.encode("utf-8", "backslashreplace")).hexdigest(),
@@ -127,6 +159,7 @@ class Intake:
         }
         with self._database.write() as connection:
             connection.execute(self._database.insert_new(refusals), row)
+            connection.execute(delete(inbox).where(inbox.c.message_id == _storable(message_id)))
 
     def refusals(self, limit: int) -> list[Refusal]:
         """Return what was refused, newest first."""
@@ -144,6 +177,11 @@ class Intake:
             connection.execute(
                 update(results).where(results.c.tenant == tenant, results.c.rater == rater).values(rater="")
             )
+            theirs = and_(inbox.c.tenant == tenant, inbox.c.rater == rater)
+            on_their_way = connection.execute(delete(inbox).where(theirs).returning(inbox.c.message_id)).scalars().all()
+            if on_their_way:
+                ids = [{"message_id": one} for one in on_their_way]
+                connection.execute(self._database.insert_new(forgotten), ids)
             connection.execute(delete(refusals).where(refusals.c.tenant == tenant, refusals.c.rater == rater))
             # The name must not stay in the record of the deletion.
             record(connection, actor, "forget", "ratings", f"{deleted} ratings of a person")
@@ -176,10 +214,15 @@ def _lock(connection: Connection, job_ids: Sequence[str]) -> None:
     connection.execute(query.with_for_update(key_share=True)).all()
 
 
-def _rated(connection: Connection, job_ids: Sequence[str]) -> dict[str, Row[Any, Any, Any]]:
-    """Return campaign and kind of the assets that there are."""
-    columns = (assets.c.job_id, assets.c.campaign_id, jobs.c.kind)
-    query = select(*columns).join(jobs, jobs.c.id == assets.c.job_id).where(assets.c.job_id.in_(job_ids))
+def _rated(connection: Connection, job_ids: Sequence[str]) -> dict[str, Row[Any, Any, Any, Any]]:
+    """Return campaign, kind and tenant of the assets that there are."""
+    columns = (assets.c.job_id, assets.c.campaign_id, jobs.c.kind, campaigns.c.tenant)
+    query = (
+        select(*columns)
+        .join(jobs, jobs.c.id == assets.c.job_id)
+        .join(campaigns, campaigns.c.id == assets.c.campaign_id)
+        .where(assets.c.job_id.in_(job_ids))
+    )
     return {row.job_id: row for row in connection.execute(query)}
 
 
@@ -226,9 +269,11 @@ def _held(table: Table, wanted: Sequence[tuple[Any, ...]]) -> Select[Any]:
     return select(*columns).select_from(joined).where(IS_CURRENT)
 
 
-def _why_not(one: Feedback, rated: dict[str, Row[Any, Any, Any]], now: float) -> str:
+def _why_not(one: Feedback, rated: dict[str, Row[Any, Any, Any, Any]], now: float) -> str:
     """Return why a message cannot be recorded, empty when it can."""
-    if missing := [job_id for job_id in _job_ids(one) if job_id not in rated]:
+    # What belongs to another tenant is as good as not there.
+    theirs = {job_id for job_id, row in rated.items() if row.tenant == one.tenant}
+    if missing := [job_id for job_id in _job_ids(one) if job_id not in theirs]:
         return f"job_id: there is no asset of a job '{missing[0]}': `factory jobs CAMPAIGN --state done` lists them"
     if one.at > now + MOST_SECONDS_AHEAD:
         return f"at: is {one.at - now:.0f} s in the future: set the clock of the sender"
@@ -253,7 +298,7 @@ def _job_ids_of(row: Row[Any]) -> tuple[str, ...]:
     return tuple(fields[name] for name in ("job_id", "other_job_id") if name in fields)
 
 
-def _row(one: Feedback, rated: dict[str, Row[Any, Any, Any]]) -> tuple[Table, dict[str, Any]]:
+def _row(one: Feedback, rated: dict[str, Row[Any, Any, Any, Any]]) -> tuple[Table, dict[str, Any]]:
     """Return the row of a message, and the table that it belongs into."""
     content = one.content
     row: dict[str, Any] = {"message_id": one.id, "tenant": one.tenant, "rater": one.rater, "rated_at": one.at}

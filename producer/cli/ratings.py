@@ -53,10 +53,12 @@ def rate_command(  # noqa: PLR0913, PLR0917 - each thing that can be said is an 
         ledger.jobs.status(job)
         sent = send(ledger, celery_app(settings), content, rater or actor())
     if as_json:
-        emit(job=job, message=sent.id, recorded=sent.is_recorded)
+        emit(job=job, message=sent.id, sent=sent.is_sent, recorded=sent.is_recorded)
     else:
-        say(f"{job}: {'rated' if sent.is_recorded else 'sent'}")
-    if not sent.is_recorded:
+        say(f"{job}: {'rated' if sent.is_recorded else 'sent' if sent.is_sent else 'kept'}")
+    if not sent.is_sent:
+        note("the broker does not answer: the rating is safe in the ledger and is recorded when it is back")
+    elif not sent.is_recorded:
         note("not recorded yet: a feedback worker does it, `factory status` says whether one runs")
 
 

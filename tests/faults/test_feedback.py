@@ -1,4 +1,4 @@
-"""SIGKILL of the feedback worker while ratings flow: each is recorded once, whatever comes again."""
+"""SIGKILL of the feedback worker while ratings flow, and a wiped broker: each rating is recorded once."""
 
 import random
 import signal
@@ -11,6 +11,7 @@ import redis
 from core.broker import FEEDBACK_QUEUE, make_app, send_feedback
 from core.ledger import Ledger
 from core.settings import Settings
+from workers.sweep import sweep
 
 from support.rated import a_rating, job_id, make_assets
 from support.servers import Valkey
@@ -21,15 +22,15 @@ pytestmark = pytest.mark.timeout(600)
 ASSETS, RATERS, KILLS = 10, 60, 8
 
 
-def unanswered(url: str) -> int:
-    """Return how many messages lie on the queue or in the hands of a worker."""
-    with redis.Redis.from_url(url) as client:
-        return int(client.llen(FEEDBACK_QUEUE)) + int(client.hlen("unacked"))
+def is_recorded(settings: Settings, ledger: Ledger) -> bool:
+    """Do what beat does, and tell whether nothing is on its way any more."""
+    sweep(make_app(settings), ledger)
+    return ledger.intake.expected() == 0
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_kills_of_the_feedback_worker_lose_and_double_no_rating(
-    database: str, settings: Settings, valkey: Valkey, tmp_path: Path, request: pytest.FixtureRequest
+    database: str, settings: Settings, tmp_path: Path, request: pytest.FixtureRequest
 ):
     changes: dict[str, object] = {"lease_seconds": 2.0}
     if database == "postgresql":
@@ -51,12 +52,13 @@ def test_kills_of_the_feedback_worker_lose_and_double_no_rating(
     for part in parts:
         worker = workers.start("feedback", queues=FEEDBACK_QUEUE)
         before = recorded(ledger)
+        ledger.intake.expect(part)
         send_feedback(app, part)
         wait_until(lambda before=before: recorded(ledger) > before, 60, "a rating")
         signal.sigtimedwait([], dice.uniform(0, 0.15))
         kill(worker)
     workers.start("feedback", queues=FEEDBACK_QUEUE)
-    wait_until(lambda: unanswered(valkey.url) == 0, 120, "the end of all messages")
+    wait_until(lambda: is_recorded(settings, ledger), 180, "the end of all messages")
 
     expected = sum(1 + (who + 1) % 5 for who in range(RATERS))
     scores = [ledger.scores.of_asset(job_id(number)).score.counts for number in range(ASSETS)]
@@ -64,6 +66,24 @@ def test_kills_of_the_feedback_worker_lose_and_double_no_rating(
     assert recorded(ledger) == len(messages)
     assert [(one["ratings"], one["stars_sum"]) for one in scores] == [(RATERS, expected)] * ASSETS
     assert ledger.intake.refusals(10) == []
+    ledger.close()
+
+
+def test_a_wiped_broker_loses_no_rating(settings: Settings, own_ledger: Ledger, valkey: Valkey, tmp_path: Path):
+    settings = settings.model_copy(update={"lease_seconds": 2.0})
+    ledger, workers = Ledger(settings), Workers(settings, tmp_path)
+    make_assets(own_ledger, 1)
+    messages = [a_rating(0, f"rater {who}", stars=4) for who in range(50)]
+    ledger.intake.expect(messages)
+    send_feedback(make_app(settings), messages)
+
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    workers.start("feedback", queues=FEEDBACK_QUEUE)
+    wait_until(lambda: is_recorded(settings, ledger), 120, "the ratings")
+    workers.end()
+
+    assert recorded(ledger) == 50
     ledger.close()
 
 

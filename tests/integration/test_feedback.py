@@ -121,6 +121,10 @@ def test_results_of_days_add_up_and_those_of_the_same_day_replace(ledger: Ledger
 
 REFUSED = [
     (a_rating(7, stars=3), "job_id: there is no asset of a job 'spring-000007'"),
+    (
+        a_rating(0, stars=3).model_copy(update={"tenant": "another"}),
+        "job_id: there is no asset of a job 'spring-000000'",
+    ),
     (a_rating(0, stars=3, at=9e9), "at: is "),
     (a_rating(0, approves=False, reason="ugly"), "reason: there is no reason 'ugly' for copy: one of off-brand"),
     (
@@ -261,6 +265,34 @@ def test_a_forgotten_person_may_rate_again(ledger: Ledger):
     rate(ledger, [a_rating(0, "ada", at=900.0, stars=4)])
 
     assert [one.stars for one in counting(ledger)] == [4]
+
+
+def test_what_was_sent_is_sent_again_as_it_was_until_it_is_recorded_or_refused(ledger: Ledger):
+    make_assets(ledger, 1)
+    good, wrong, other = a_rating(0, stars=3), a_rating(9, stars=3), a_rating(0, "bo", stars=2)
+    ledger.intake.expect([good, wrong, other])
+
+    early, late, again = ledger.intake.overdue(60), ledger.intake.overdue(-1), ledger.intake.overdue(60)
+    for body in late:
+        record(ledger, body)
+
+    assert (early, again) == ([], [])
+    assert {body["id"] for body in late} == {good.id, wrong.id, other.id}
+    assert late[0] in [one.model_dump(mode="json") for one in (good, wrong, other)]
+    assert ledger.intake.expected() == 0
+    assert len(ledger.intake.refusals(10)) == 1
+
+
+def test_what_is_on_its_way_is_forgotten_as_well(ledger: Ledger):
+    make_assets(ledger, 1)
+    said = a_rating(0, "ada", stars=3)
+    ledger.intake.expect([said])
+
+    ledger.intake.forget("default", "ada", "admin")
+    ledger.intake.record([said])
+
+    assert ledger.intake.expected() == 0
+    assert ledger.ratings.of_job(job_id(0)) == []
 
 
 def test_a_refusal_is_kept_once_and_can_be_read_whatever_it_holds(ledger: Ledger):

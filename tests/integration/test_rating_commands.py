@@ -15,7 +15,7 @@ from core.settings import Settings
 from core.storage import Storage
 from producer.cli import run
 
-from support.waiting import wait_until
+from support.waiting import free_port, wait_until
 from support.workers import Workers
 from support.writer import CAMPAIGN, write_all, write_batch
 
@@ -104,6 +104,18 @@ def test_without_a_worker_a_rating_waits_on_the_queue_and_the_command_says_so(
     assert code == 0
     assert text == f"{campaign}-000000: sent\n"
     assert "a feedback worker does it" in error
+
+
+def test_without_a_broker_a_rating_is_safe_and_the_command_says_so(
+    factory: Factory, campaign: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FACTORY_BROKER_URL", f"redis://127.0.0.1:{free_port()}/0")
+
+    code, text, error = factory("rate", f"{campaign}-000000", "--approve")
+
+    assert (code, text) == (0, f"{campaign}-000000: kept\n")
+    assert "the rating is safe in the ledger" in error
+    assert ledger.intake.expected() == 1
 
 
 MISTAKES = [

@@ -18,6 +18,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_forgotten")),
     )
     op.create_table(
+        "inbox",
+        sa.Column("message_id", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=63), nullable=False),
+        sa.Column("rater", sa.String(length=100), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_inbox")),
+    )
+    op.create_index("ix_inbox_rater", "inbox", ["tenant", "rater"], unique=False)
+    op.create_index("ix_inbox_sent_at", "inbox", ["sent_at"], unique=False)
+    op.create_table(
         "refusals",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
@@ -223,5 +234,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_jobs_replaces_job_id", table_name="jobs", sqlite_where=REPLACEMENT, postgresql_where=REPLACEMENT)
     op.drop_column("jobs", "replaces_job_id")
-    for table in ("strata", "tallies", "results", "ratings", "comparisons", "refusals", "forgotten"):
+    for table in ("strata", "tallies", "results", "ratings", "comparisons", "refusals", "forgotten", "inbox"):
         op.drop_table(table)

@@ -28,7 +28,7 @@ from workers.models.training import Plan, Trainee, train
 logger = logging.getLogger(__name__)
 
 # In the order in which one needs the other.
-STEPS = {"vae": 8000, "scorer": 1500, "flow": 8000, "gan": 4000}
+STEPS = {"vae": 8000, "scorer": 3000, "flow": 3600, "gan": 4000}
 # How often a sheet of pictures shows how far a training is.
 SHEET_MINUTES = 12.0
 SHEET_PICTURES = 40

@@ -43,12 +43,18 @@ def comparison_of(job_id: str, **fields: object) -> Comparison:
         raise FeedbackError(what_is_wrong(error)) from error
 
 
-def send(ledger: Ledger, app: Celery, content: Rating | Comparison, rater: str) -> Sent:
-    """Send it; return when it is recorded, or after some seconds. Raises FeedbackError for what would be refused."""
+def message_of(ledger: Ledger, content: Rating | Comparison, rater: str) -> Feedback:
+    """Return the message that says so now, for the tenant of the asset; raises FeedbackError that names the field."""
+    tenant = ledger.jobs.tenant(content.job_id)
     try:
-        message = Feedback(id=uuid.uuid4().hex, rater=rater, at=time.time(), content=content)
+        return Feedback(id=uuid.uuid4().hex, tenant=tenant, rater=rater, at=time.time(), content=content)
     except ValidationError as error:
         raise FeedbackError(what_is_wrong(error)) from error
+
+
+def send(ledger: Ledger, app: Celery, content: Rating | Comparison, rater: str) -> Sent:
+    """Send it; return when it is recorded, or after some seconds. Raises FeedbackError for what would be refused."""
+    message = message_of(ledger, content, rater)
     if refusal := ledger.intake.why_not(message):
         raise FeedbackError(refusal)
     ledger.intake.expect([message])

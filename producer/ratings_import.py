@@ -5,7 +5,6 @@ cannot be recorded is named with its place.
 """
 
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,14 +41,15 @@ class Imported:
 
 @dataclass(frozen=True)
 class Origin:
-    """What lines do not say themselves: who rates, where results come from, and when."""
+    """What lines do not say themselves: whose assets they are about, who rates, where results come from, and when."""
 
+    tenant: str
     rater: str
     source: str
     at: float
 
 
-def import_file(path: Path, ledger: Ledger, rater: str, source: str, tell: Callable[[Problem], None]) -> Imported:
+def import_file(path: Path, ledger: Ledger, origin: Origin, tell: Callable[[Problem], None]) -> Imported:
     """Import a file; tell every line that is wrong, and go on. Raises CampaignFileError for a header that is."""
     try:
         with path.open("rb") as opened:
@@ -57,7 +57,7 @@ def import_file(path: Path, ledger: Ledger, rater: str, source: str, tell: Calla
             opened.seek(0)
             file = RatingsFile(path, opened)
             imported = Imported(file.header.has_results, ignored_columns=file.header.ignored)
-            read = _read(file, digest, Origin(rater, source, time.time()))
+            read = _read(file, digest, origin)
             while part := list(islice(read, MOST_AT_ONCE)):
                 problems = [*_record(ledger, file, part, imported), *(one for one in part if isinstance(one, Problem))]
                 imported.wrong += len(problems)
@@ -110,6 +110,7 @@ def _message(row: Row, message_id: str, origin: Origin, *, has_results: bool) ->
     at = _moment(cells["at"]) if "at" in cells else origin.at
     plain = {
         "id": message_id,
+        "tenant": origin.tenant,
         "rater": cells.get("rater", origin.rater),
         "at": at,
         "content": {"job_id": cells.get("job_id", "")} | content,

@@ -4,24 +4,19 @@ The old asset stays, so the campaign holds it: neither it nor a near-duplicate o
 """
 
 import re
-import time
-import uuid
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeVar
-
-from pydantic import ValidationError
 
 from core.errors import FeedbackError, StateError
 from core.ledger import Ledger
 from core.ledger.tallies import Standing
 from producer.plan import styles_of
-from producer.rate import rating_of
+from producer.rate import message_of, rating_of
 from schemas.buckets import Bucket
 from schemas.campaigns import Kind
 from schemas.jobs import CreativeOrder, Input, Job, JobState, Revision, Style
 from schemas.layouts import layouts
-from schemas.ratings import Feedback, what_is_wrong
 
 # Where nobody said why.
 NO_REASON = "other"
@@ -96,11 +91,7 @@ def replacement(ledger: Ledger, old: Job, reason: str) -> Job:
 
 
 def _reject(ledger: Ledger, job_id: str, reason: str, rater: str) -> None:
-    content = rating_of(job_id, approves=False, reason=reason)
-    try:
-        message = Feedback(id=uuid.uuid4().hex, rater=rater, at=time.time(), content=content)
-    except ValidationError as error:
-        raise FeedbackError(what_is_wrong(error)) from error
+    message = message_of(ledger, rating_of(job_id, approves=False, reason=reason), rater)
     # Not by the queue: the job that follows rests on it.
     (receipt,) = ledger.intake.record([message])
     if receipt.refusal:

@@ -9,12 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from schemas.access import DEFAULT_TENANT
 from schemas.campaigns import Name
 from schemas.frozen import Frozen
 
 VERSION = 1
-# Whose assets are rated where nobody says: one machine has one tenant.
-DEFAULT_TENANT = "default"
 MOST_COMMENT_CHARACTERS = 2000
 # What a database counts with, and more than anybody shows an advertisement.
 MOST_COUNTED = 10**12

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from core.errors import FeedbackError, SettingsError, TransientError
 from core.ledger import Ledger
-from schemas.ratings import DEFAULT_TENANT, VERSION, Feedback, what_is_wrong
+from schemas.access import DEFAULT_TENANT
+from schemas.ratings import VERSION, Feedback, what_is_wrong
 
 logger = logging.getLogger(__name__)
 

@@ -92,6 +92,15 @@ class Jobs:
         with self._database.read() as connection:
             return _statuses(connection, connection.execute(query).all())
 
+    def tenant(self, job_id: str) -> str:
+        """Return whose job it is; raises UnknownIdError for one that is not there."""
+        query = select(campaigns.c.tenant).join(jobs, jobs.c.campaign_id == campaigns.c.id).where(jobs.c.id == job_id)
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar()
+        if found is None:
+            raise UnknownIdError(f"there is no job '{job_id}'")
+        return str(found)
+
     def require(self, tenant: str, job_id: str) -> None:
         """Raise UnknownIdError unless the tenant has this job: one of another tenant is as good as none."""
         query = (

@@ -10,6 +10,7 @@ from producer.cli.doors import actor, celery_app, load_settings, opened_ledger
 from producer.cli.options import AsJson, CampaignId, JobId
 from producer.cli.render import count, emit, moment, note, say, show_table
 from producer.cli.scores import emit_scores, show_scores
+from schemas.access import DEFAULT_TENANT
 from schemas.campaigns import Kind
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ files = typer.Typer(
 PANEL = "Ratings"
 SHOWN_REFUSALS = 20
 
+Tenant = Annotated[str, typer.Option(help="Whose assets they are about.")]
 RaterName = Annotated[str | None, typer.Option("--rater", metavar="NAME", help="Who rates; you, if not given.")]
 
 
@@ -119,13 +121,16 @@ def import_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file of ratings or of results.")],
     rater: RaterName = None,
     source: Annotated[str, typer.Option(help="Where results are from, where the file does not say.")] = "import",
+    tenant: Tenant = DEFAULT_TENANT,
     as_json: AsJson = False,
 ) -> None:
     """Take ratings or results (impressions, clicks, conversions) out of a CSV file. The same file twice counts once.
 
     A line that is wrong is named, and the others are taken; exit code 1 says that there was one.
     """
-    from producer.ratings_import import import_file
+    import time
+
+    from producer.ratings_import import Origin, import_file
 
     def tell(problem: Problem) -> None:
         if as_json:
@@ -136,7 +141,7 @@ def import_command(
             note(str(problem))
 
     with opened_ledger(load_settings()) as ledger:
-        imported = import_file(file, ledger, rater or actor(), source, tell)
+        imported = import_file(file, ledger, Origin(tenant, rater or actor(), source, time.time()), tell)
     if as_json:
         emit(file=file, **vars(imported))
     else:
@@ -235,13 +240,12 @@ def refused_command(
 @files.command("forget")
 def forget_command(
     rater: Annotated[str, typer.Argument(metavar="NAME", help="The person, as ratings name them.")],
+    tenant: Tenant = DEFAULT_TENANT,
     as_json: AsJson = False,
 ) -> None:
     """Delete all that a person said: ratings, comparisons and comments. It cannot be undone."""
-    from schemas.ratings import DEFAULT_TENANT
-
     with opened_ledger(load_settings()) as ledger:
-        deleted = ledger.intake.forget(DEFAULT_TENANT, rater, actor())
+        deleted = ledger.intake.forget(tenant, rater, actor())
     if as_json:
         emit(deleted=deleted)
     else:

@@ -1,9 +1,6 @@
 """The commands about the HTTP API and webhooks, in this process: keys, tenants, the record of calls, deliveries."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,13 +8,12 @@ from core.ledger import Ledger
 from core.ledger.leases import Failure
 from core.ledger.tenants import Admission
 from core.settings import Settings
-from producer.cli import run
 from schemas.access import Limits, Role
 from schemas.events import EventType
 
+from support.commands import Factory, commands
 from support.lines import line_campaign, line_jobs
 
-Factory = Callable[..., tuple[int, Any, str]]
 URL = "https://example.com/hooks"
 
 
@@ -37,18 +33,8 @@ def books(home: Path):
 
 @pytest.fixture
 def factory(home: Path, capsys: pytest.CaptureFixture[str]):
-    """Runs a command; returns its exit code, the objects or text it wrote, and what it told on standard error."""
     assert home.name == "home"
-
-    def command(*arguments: str) -> tuple[int, Any, str]:
-        capsys.readouterr()
-        code = run(list(arguments))
-        written = capsys.readouterr()
-        if "--json" in arguments:
-            return code, [json.loads(line) for line in written.out.splitlines()], written.err
-        return code, written.out, written.err
-
-    return command
+    return commands(capsys)
 
 
 def fail_a_campaign(ledger: Ledger) -> None:

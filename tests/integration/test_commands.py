@@ -3,9 +3,7 @@
 import json
 import os
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,13 +12,11 @@ from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
 from core.tables import assets
-from producer.cli import run
 from schemas.campaigns import Kind
 
+from support.commands import Factory, commands
 from support.waiting import free_port
 from support.writer import CAMPAIGN, JOBS, write_all, write_batch
-
-Factory = Callable[..., tuple[int, Any, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -42,17 +38,7 @@ def ledger(settings: Settings):
 
 @pytest.fixture
 def factory(capsys: pytest.CaptureFixture[str]):
-    """Runs a command; returns its exit code, the objects or text it wrote, and what it told on standard error."""
-
-    def command(*arguments: str) -> tuple[int, Any, str]:
-        capsys.readouterr()
-        code = run(list(arguments))
-        written = capsys.readouterr()
-        if "--json" in arguments:
-            return code, [json.loads(line) for line in written.out.splitlines()], written.err
-        return code, written.out, written.err
-
-    return command
+    return commands(capsys)
 
 
 @pytest.fixture

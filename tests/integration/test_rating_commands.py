@@ -3,23 +3,22 @@
 import json
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from core.broker import FEEDBACK, FEEDBACK_QUEUE, make_app
 from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
-from producer.cli import run
+from core.tables import campaigns
 
+from support.commands import Factory, commands
 from support.waiting import free_port, wait_until
 from support.workers import Workers
 from support.writer import CAMPAIGN, write_all, write_batch
-
-Factory = Callable[..., tuple[int, Any, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -41,17 +40,7 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
 
 @pytest.fixture
 def factory(capsys: pytest.CaptureFixture[str]) -> Factory:
-    """Runs a command; returns its exit code, the objects or text it wrote, and what it told on standard error."""
-
-    def command(*arguments: str) -> tuple[int, Any, str]:
-        capsys.readouterr()
-        code = run(list(arguments))
-        written = capsys.readouterr()
-        if "--json" in arguments:
-            return code, [json.loads(line) for line in written.out.splitlines()], written.err
-        return code, written.out, written.err
-
-    return command
+    return commands(capsys)
 
 
 @pytest.fixture
@@ -350,3 +339,25 @@ def test_poison_ends_among_the_refusals_and_what_follows_is_recorded(settings: S
     assert "version: 2 is newer than 1, which this worker knows: update the worker" in reasons
     assert any(reason.startswith("content.rating.stars: Input should be less than") for reason in reasons)
     assert any("there is no asset of a job 'nobody'" in reason for reason in reasons)
+
+
+@pytest.mark.usefixtures("feedback_worker")
+def test_what_belongs_to_a_tenant_is_rated_regenerated_and_forgotten_as_its_own(
+    factory: Factory, campaign: str, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("producer.rate.PATIENCE_SECONDS", 60.0)
+    with ledger.database.write() as connection:
+        connection.execute(update(campaigns).values(tenant="ann"))
+    rated, remade, imported = (f"{campaign}-00000{i}" for i in range(3))
+    (tmp_path / "stars.csv").write_text(f"job_id,stars\n{imported},4\n", encoding="utf-8")
+
+    _, [sent], _ = factory("rate", rated, "--stars", "5", "--rater", "bo", "--json")
+    _, [made], _ = factory("regenerate", remade, "--reason", "untrue", "--rater", "bo", "--json")
+    refused, _, told = factory("ratings", "import", "stars.csv", "--rater", "bo")
+    taken, _, _ = factory("ratings", "import", "stars.csv", "--rater", "bo", "--tenant", "ann")
+
+    assert (sent["recorded"], made["is_new"], refused, taken) == (True, True, 1, 0)
+    assert "stars.csv:2:1" in told
+    assert [one.tenant for job in (rated, remade, imported) for one in ledger.ratings.of_job(job)] == ["ann"] * 3
+    assert factory("ratings", "forget", "bo", "--json")[1] == [{"deleted": 0}]
+    assert factory("ratings", "forget", "bo", "--tenant", "ann", "--json")[1] == [{"deleted": 3}]

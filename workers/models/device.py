@@ -4,6 +4,8 @@ import torch
 
 from core.errors import ModelLoadError
 
+CPU = torch.device("cpu")
+
 
 def device_of(device: str) -> torch.device:
     """Return the device of a name such as `auto`, `cpu` or `cuda:1`; raises ModelLoadError when it is not there."""

@@ -20,11 +20,11 @@ from producer.api.answers import (
     RetriedAnswer,
     SubmittedAnswer,
 )
+from producer.api.cursors import Cursor, Limit, cursor_of, moment_after
 from producer.api.describe import refusals
 from producer.api.incoming import IdempotencyKey, Received, body_of_campaign, submit_once
 from producer.api.opened import Factory, Opened
 from producer.api.owned import OwnCampaign
-from producer.api.pages import Cursor, Limit, cursor_of, moment_after
 from producer.api.streams import STREAM, progress_events
 from producer.estimate import estimate
 from producer.plan import Plan

@@ -21,12 +21,12 @@ from producer.api.answers import (
     JobPage,
     LinkAnswer,
 )
+from producer.api.cursors import Cursor, Limit, cursor_of, name_after
 from producer.api.describe import refusals
 from producer.api.incoming import IdempotencyKey, submit_once
 from producer.api.opened import Factory
 from producer.api.orders import JobOrder, campaign_of, in_its_words
 from producer.api.owned import OwnCampaign, OwnJob
-from producer.api.pages import Cursor, Limit, cursor_of, name_after
 from producer.api.routes.campaigns import retry
 from producer.edit import edited
 from schemas.frozen import Frozen

@@ -10,9 +10,9 @@ from core.errors import ImpossibleWorkError
 from core.ledger.webhooks import Event, History, Webhook
 from producer.api.access import ADMIN, Me
 from producer.api.answers import Moment
+from producer.api.cursors import Cursor, Limit, cursor_of, moment_after
 from producer.api.describe import refusals
 from producer.api.opened import Factory
-from producer.api.pages import Cursor, Limit, cursor_of, moment_after
 from producer.webhooks.addresses import check_url
 from schemas.events import EventType
 from schemas.frozen import Frozen

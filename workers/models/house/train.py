@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from schemas.channels import channels
-from workers.models.device import device_of
+from workers.models.device import CPU, device_of
 from workers.models.house.lines import SeedBrief, SeedLine, seed_briefs, train_and_held_out
 from workers.models.prompts import STYLES, ask_text, prompt_of
 from workers.models.starter import starter_folder
@@ -39,7 +39,6 @@ PACKS_A_STEP = 2
 WARM_UP_STEPS = 20
 CHECKPOINT_STEPS = 25
 SEED = 7
-CPU = torch.device("cpu")
 
 
 # Families of briefs whose lines are plain, facts in the words of the brief, in sentences that fit any product; and of

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from diffusers import UNet2DConditionModel
 
+from workers.models.device import CPU
 from workers.models.miniature.examples import Examples
 from workers.models.miniature.text import WIDTH
-from workers.models.miniature.vae import CPU, LATENT_CHANNELS, autocast
+from workers.models.miniature.vae import LATENT_CHANNELS, autocast
 from workers.models.muon import has_finite_gradients, optimizers
 from workers.models.training import generator_at, warm_and_fall
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from workers.models.device import CPU
 from workers.models.miniature.examples import Examples
 from workers.models.miniature.flow import MOST_AVERAGING
-from workers.models.miniature.vae import CPU, LATENT_CHANNELS, Discriminator, hinge
+from workers.models.miniature.vae import LATENT_CHANNELS, Discriminator, hinge
 from workers.models.training import generator_at, warm_and_fall
 
 NOISE = 64

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+from workers.models.device import CPU
 from workers.models.miniature.examples import Examples
 from workers.models.miniature.text import WIDTH
-from workers.models.miniature.vae import CPU, LATENT_CHANNELS
+from workers.models.miniature.vae import LATENT_CHANNELS
 from workers.models.training import generator_at, warm_and_fall
 
 BATCH = 96

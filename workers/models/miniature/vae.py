@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from workers.models.device import quick_dtype
+from workers.models.device import CPU, quick_dtype
 from workers.models.miniature.colours import TO_YIQ, turn
 from workers.models.miniature.pictures import SIZE, Pictures
 from workers.models.muon import has_finite_gradients, optimizers
@@ -38,7 +38,6 @@ FULL_FROM = 0.75
 NOISE_FROM = 0.4
 MOST_NOISE = 0.4
 SEED = 1
-CPU = torch.device("cpu")
 
 
 def new_vae() -> Any:

@@ -10,6 +10,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from core.errors import ModelLoadError, StateError
+from workers.models.device import CPU
 from workers.models.miniature import library
 from workers.models.miniature.concepts import concepts
 from workers.models.miniature.examples import Examples, examples
@@ -19,7 +20,7 @@ from workers.models.miniature.library import Library
 from workers.models.miniature.pictures import Pictures, pictures
 from workers.models.miniature.scorer import Scorer
 from workers.models.miniature.text import TextEncoder
-from workers.models.miniature.vae import CPU, fold_whitening, new_vae, psnr
+from workers.models.miniature.vae import fold_whitening, new_vae, psnr
 from workers.models.training import Plan
 
 SHIPPED = Path(__file__).parent / "weights"

@@ -5,7 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.api.pages import cursor_of, moment_after, name_after
+from producer.api.cursors import cursor_of, moment_after, name_after
 
 moments = st.floats(0, 1e11, allow_nan=False)
 names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,95}", fullmatch=True)

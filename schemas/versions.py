@@ -1,0 +1,83 @@
+"""Versions of a model: what a training made, what the gate found, and what they are known by ever after.
+
+A version is a set of weights that takes the place of those a model ships with, such as an adapter of its base.
+"""
+
+import re
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from schemas.campaigns import Kind
+from schemas.frozen import Frozen
+
+# Known by this for ever: the kind, the day of the training and a few characters of what it was trained on.
+VersionId = Annotated[str, StringConstraints(pattern=r"^(copy|image|music)-[0-9]{8}-[0-9a-f]{8}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# The version that a model ships with; a pointer to it means that nothing trained serves.
+SHIPPED = ""
+# Weights and their settings, nothing that could run.
+FILE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(safetensors|json)$")
+
+
+class VersionFile(Frozen):
+    """One file of a version, as it lies in the store below the version's prefix."""
+
+    name: Annotated[str, StringConstraints(pattern=FILE_NAME.pattern)]
+    sha256: Sha256
+    length_bytes: Annotated[int, Field(ge=1)]
+
+
+class Guardrail(Frozen):
+    """Something a challenger may not lose, whatever people prefer: how often lines fit their channel, say."""
+
+    name: str
+    champion: float
+    challenger: float
+    # The challenger's figure must lie within these, whatever the champion's is.
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Return whether the challenger's figure lies within the bounds."""
+        above = self.least is None or self.challenger >= self.least
+        return above and (self.most is None or self.challenger <= self.most)
+
+
+class Verdict(Frozen):
+    """What the gate found when it held a challenger against the champion, on products that neither learnt from."""
+
+    # Pairs of held-out preferences, and how many of them the challenger orders as people do; the champion likewise.
+    preferences: Annotated[int, Field(ge=0)]
+    challenger_agrees: Annotated[float, Field(ge=0, le=1)]
+    champion_agrees: Annotated[float, Field(ge=0, le=1)]
+    # Lower end of the bootstrap confidence interval of the difference, resampled by product.
+    bound: Annotated[float, Field(ge=-1, le=1)]
+    guardrails: tuple[Guardrail, ...] = ()
+
+    @property
+    def is_passed(self) -> bool:
+        """Return whether the challenger may serve."""
+        return self.bound > 0 and all(one.is_kept for one in self.guardrails)
+
+
+class NewVersion(Frozen):
+    """A version that a training made, with all that led to it."""
+
+    id: VersionId
+    kind: Kind
+    # The name of the model it is a version of, as buckets have it: `starter+house`.
+    model: str
+    # The version it was trained on from, or SHIPPED.
+    parent: str
+    # Below this prefix of the factory's bucket lie the files.
+    prefix: str
+    files: tuple[VersionFile, ...]
+    snapshot_key: str
+    snapshot_sha256: Sha256
+    # The version of this project that trained it.
+    code: str
+    metrics: dict[str, float]
+    verdict: Verdict
+    created_at: float

@@ -35,6 +35,8 @@ Models = Mapping[Kind, str]
 # The number in a job's id has six digits.
 MAX_JOBS = 1_000_000
 MOST_PROMPT_CHARACTERS = 2000
+# Of so many headlines, and so many pictures, an advertisement takes the first that is made.
+MOST_CHOICES = 4
 # Long texts were taught in two styles.
 _LONG_STYLES = (Style.BENEFIT, Style.MOMENT)
 
@@ -171,7 +173,7 @@ def _id(source: CampaignSource, slot: _Slot) -> str:
 
 
 def _inputs(source: CampaignSource, slot: _Slot, slots: Sequence[_Slot]) -> tuple[Input, ...]:
-    """Return the headline and the picture of an advertisement; its variants walk through the variants of both."""
+    """Return the headlines and the pictures that an advertisement may take, its own ones first."""
     creative = slot.deliverable
     assert isinstance(creative, CreativeDeliverable)
     images = [other for other in slots if other.deliverable.kind == Kind.IMAGE]
@@ -183,8 +185,26 @@ def _inputs(source: CampaignSource, slot: _Slot, slots: Sequence[_Slot]) -> tupl
         if (other.deliverable.kind, other.deliverable.channel) == (Kind.COPY, creative.headline)
         and other.locale == slot.locale
     ]
-    chosen = {"headline": headlines[slot.variant % len(headlines)], "image": images[slot.variant % len(images)]}
-    return tuple(Input.model_construct(role=role, job_id=_id(source, other)) for role, other in chosen.items())
+    return tuple(
+        Input.model_construct(role=role, job_id=_id(source, other))
+        for role, others in {"headline": headlines, "image": images}.items()
+        for other in _own_first(others, slot.variant, creative.variants)
+    )
+
+
+def _own_first(parts: Sequence[_Slot], variant: int, variants: int) -> list[_Slot]:
+    """Return the part of a variant, and those that take its place when it fails: first what no other variant uses.
+
+    The variants of an advertisement walk through those of its parts.
+    """
+    own, spare = parts[variant % len(parts)], parts[variants:]
+    others = [*_from(spare, variant), *(one for one in _from(parts[:variants], variant) if one is not own)]
+    return [own, *others][:MOST_CHOICES]
+
+
+def _from(parts: Sequence[_Slot], start: int) -> list[_Slot]:
+    start = start % len(parts) if parts else 0
+    return [*parts[start:], *parts[:start]]
 
 
 def _picture(deliverable: Deliverable, product: Product) -> PictureOrder | None:

@@ -114,5 +114,5 @@ class Job(Frozen):
     brief: Brief
     variant: Annotated[int, Field(ge=0)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-    # What must be done before this job can be.
+    # What must be done before this job can be; of several for one role the first that does not fail.
     inputs: tuple[Input, ...] = ()

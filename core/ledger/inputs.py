@@ -1,18 +1,33 @@
 """What jobs are made of: a finished advertisement of its headline and its picture. It follows what becomes of them.
 
-A job waits until its inputs are all done, with WAITS_FOR_INPUTS as its `not_before`, so that no claim takes it. When an
-input is lost (failed or cancelled), it fails and says which one. Both are read from the states of the inputs and never
-counted down, so the same step twice changes nothing.
+For each role a job may name several others, best first: the first one that is not lost (failed or cancelled) is its
+input. A job waits until its inputs are all done, with WAITS_FOR_INPUTS as its `not_before`, so that no claim takes it.
+When all jobs of a role are lost, it fails and says which. Both are read from the states of the inputs and never counted
+down, so the same step twice changes nothing. A released job forgets the others: what it is made of is certain.
 
 Two batches may end at once, each with an input of the same job. So whoever ends an input locks the jobs made of it
 before looking at their other inputs: the second one then sees what the first one did.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from core.errors import ImpossibleWorkError
 from core.ledger.outbox import tell_failed
@@ -29,17 +44,51 @@ TOLD_CHARACTERS = 200
 PAGE_ROWS = 1000
 
 _part = jobs.alias("part")
+_better, _better_part = inputs.alias("better"), jobs.alias("better_part")
+_other, _other_part = inputs.alias("other"), jobs.alias("other_part")
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)
 
 
-def _has_input(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+def _is_lost(part: FromClause) -> ColumnElement[bool]:
+    # In the middle of a submit an input may not be there yet.
+    return func.coalesce(part.c.state, "").in_(LOST)
+
+
+def _goes_before(one: FromClause) -> ColumnElement[bool]:
+    """Return whether a better job of the same role is not lost."""
+    betters = select(_better.c.role).outerjoin(_better_part, _better_part.c.id == _better.c.input_job_id)
+    return (
+        betters.where(
+            *(_better.c.job_id == one.c.job_id, _better.c.role == one.c.role, _better.c.rank < one.c.rank),
+            ~_is_lost(_better_part),
+        )
+        .correlate(one)
+        .exists()
+    )
+
+
+# All jobs of the role are lost, seen from the first one.
+_IS_LOST_ROLE = (
+    inputs.c.rank == 0,
+    ~select(_other.c.role)
+    .outerjoin(_other_part, _other_part.c.id == _other.c.input_job_id)
+    .where(_other.c.job_id == inputs.c.job_id, _other.c.role == inputs.c.role, ~_is_lost(_other_part))
+    .correlate(inputs)
+    .exists(),
+)
+
+
+def _has_input(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     parts = select(inputs.c.role).outerjoin(_part, _part.c.id == inputs.c.input_job_id)
-    return parts.where(inputs.c.job_id == jobs.c.id, condition).correlate(jobs).exists()
+    return parts.where(inputs.c.job_id == jobs.c.id, *conditions).correlate(jobs).exists()
 
 
-# In the middle of a submit an input may not be there yet.
-HAS_UNDONE_INPUT = _has_input(func.coalesce(_part.c.state, "") != JobState.DONE)
-HAS_LOST_INPUT = _has_input(_part.c.state.in_(LOST))
+HAS_LOST_INPUT = _has_input(*_IS_LOST_ROLE)
+# Some first one that is not lost is not done either, or all of a role are lost.
+HAS_UNDONE_INPUT = or_(
+    _has_input(~_is_lost(_part), func.coalesce(_part.c.state, "") != JobState.DONE, ~_goes_before(inputs)),
+    HAS_LOST_INPUT,
+)
 # Failed ones too: somebody may be letting them wait again at this moment.
 _MADE_OF = (
     select(jobs.c.id)
@@ -59,14 +108,22 @@ _RELEASE = (
         ~HAS_UNDONE_INPUT,
     )
     .values(not_before=0.0)
-    .returning(jobs.c.kind)
+    .returning(jobs.c.id, jobs.c.kind)
+)
+# What released jobs are not made of: those that were lost, and those behind the first that was not.
+_FORGET_OTHERS = delete(inputs).where(
+    inputs.c.job_id.in_(_ids),
+    or_(
+        select(_part.c.id).where(_part.c.id == inputs.c.input_job_id, _is_lost(_part)).correlate(inputs).exists(),
+        _goes_before(inputs),
+    ),
 )
 _LOST_INPUTS = (
     select(jobs.c.id, inputs.c.role, inputs.c.input_job_id, _part.c.state, _part.c.error)
     .select_from(jobs)
     .join(inputs, inputs.c.job_id == jobs.c.id)
     .join(_part, _part.c.id == inputs.c.input_job_id)
-    .where(jobs.c.id.in_(_ids), jobs.c.state == bindparam("its_state"), _part.c.state.in_(LOST))
+    .where(jobs.c.id.in_(_ids), jobs.c.state == bindparam("its_state"), *_IS_LOST_ROLE)
     .order_by(jobs.c.id, inputs.c.role)
 )
 _FAIL = (
@@ -103,13 +160,19 @@ _UNKNOWN = (
 _INPUTS = (
     select(inputs.c.job_id, inputs.c.role, inputs.c.input_job_id)
     .where(inputs.c.job_id.in_(_ids))
-    .order_by(inputs.c.job_id, inputs.c.role)
+    .order_by(inputs.c.job_id, inputs.c.role, inputs.c.rank)
 )
 
 
 def input_rows(planned: Iterable[Job]) -> list[dict[str, object]]:
-    """Return a row for each input of each job."""
-    return [{"job_id": job.id, "role": one.role, "input_job_id": one.job_id} for job in planned for one in job.inputs]
+    """Return a row for each input of each job; those of one role are ranked as they come."""
+    rows: list[dict[str, object]] = []
+    for job in planned:
+        ranks: Counter[str] = Counter()
+        for one in job.inputs:
+            rows.append({"job_id": job.id, "role": one.role, "rank": ranks[one.role], "input_job_id": one.job_id})
+            ranks[one.role] += 1
+    return rows
 
 
 def require_inputs(connection: Connection, campaign_id: str) -> None:
@@ -122,7 +185,10 @@ def require_inputs(connection: Connection, campaign_id: str) -> None:
 
 
 def inputs_of(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, tuple[Input, ...]]:
-    """Return the inputs of each job, in the order of their roles. Asks the database only about jobs that have some."""
+    """Return the inputs of each job, in the order of their roles, best first: until it is released, all it may have.
+
+    Asks the database only about jobs that have some.
+    """
     found: dict[str, tuple[Input, ...]] = {row.id: () for row in rows}
     for page in _pages([row.id for row in rows if row.inputs]):
         for one in connection.execute(_INPUTS, {"ids": page}):
@@ -136,13 +202,16 @@ def follow(connection: Connection, ended: Sequence[str]) -> set[Kind]:
 
 
 def settle(connection: Connection, job_ids: Sequence[str]) -> set[Kind]:
-    """Release the jobs whose inputs are all done, fail those that lost one, and so on with the jobs made of these.
+    """Release the jobs whose inputs are all done, fail those that lost a role, and so on with the jobs made of these.
 
     Leaves alone what does not wait for inputs. Returns the kinds of the released jobs.
     """
     released: set[Kind] = set()
     for page in _pages(job_ids):
-        released |= {Kind(kind) for kind in connection.execute(_RELEASE, {"ids": page}).scalars()}
+        ready = connection.execute(_RELEASE, {"ids": page}).all()
+        if ready:
+            connection.execute(_FORGET_OTHERS, {"ids": [row.id for row in ready]})
+        released |= {Kind(row.kind) for row in ready}
         lost = _fail(connection, page, JobState.WAITING)
         tell_failed(connection, lost)
         released |= follow(connection, lost)

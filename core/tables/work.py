@@ -66,7 +66,7 @@ jobs = Table(
     Column("audience_id", String(64), nullable=False),
     Column("variant", Integer, nullable=False),
     Column("seed", BigInteger, nullable=False),
-    # How many other jobs it is made of; `inputs` lists them.
+    # How many other jobs it may be made of; `inputs` lists them.
     Column("inputs", Integer, nullable=False, server_default="0"),
     # The job whose rejected asset this one makes anew.
     Column("replaces_job_id", String(96)),
@@ -101,12 +101,14 @@ jobs = Table(
     ),
 )
 
-# What jobs are made of: the asset of `input_job_id` plays this role in `job_id`.
+# What jobs are made of: the asset of `input_job_id` plays this role in `job_id`. Of several for one role the one
+# of the least rank that is not lost does.
 inputs = Table(
     "inputs",
     metadata,
     Column("job_id", String(96), ForeignKey("jobs.id"), primary_key=True),
     Column("role", String(40), primary_key=True),
+    Column("rank", Integer, primary_key=True, autoincrement=False, server_default="0"),
     # Without a foreign key: a job may be recorded before those that it is made of.
     Column("input_job_id", String(96), nullable=False),
     Index("ix_inputs_input_job_id", "input_job_id"),

@@ -2,8 +2,10 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,29 @@ def a_job(job_id: str, kind: Kind, made_of: dict[str, str] | None = None) -> Job
 
 def bucket_of(kind: Kind) -> str:
     return f"{kind}/starter/short"
+
+
+def with_headlines(count: int) -> list[Job]:
+    """An advertisement that takes the first of these headlines that is not lost, and all of its parts."""
+    headlines = [f"{HEADLINE}{number}" for number in range(count)]
+    inputs = (*(Input(role="headline", job_id=one) for one in headlines), Input(role="image", job_id=PICTURE))
+    ad = a_job(AD, Kind.CREATIVE).model_copy(update={"inputs": inputs})
+    return [ad, *(a_job(one, Kind.COPY) for one in headlines), a_job(PICTURE, Kind.IMAGE)]
+
+
+def end(ledger: Ledger, fates: dict[str, bool]) -> None:
+    """End jobs of copy, one after the other: they are done, or fail for good."""
+    lease = claim(ledger, Kind.COPY)
+    assert lease
+    for job_id, is_done in fates.items():
+        (job,) = (one for one in lease.jobs if one.id == job_id)
+        part = replace(lease, jobs=(job,))
+        failed = [] if is_done else [Failure(job_id, "rejected", "no line passed the checks", True)]
+        ledger.leases.finish(part, [an_asset(job)] if is_done else [], failed)
+
+
+def headline_of_the_ad(ledger: Ledger) -> list[str]:
+    return [one.job_id for one in ledger.jobs.status(AD).job.inputs if one.role == "headline"]
 
 
 def an_ad(number: str = "", campaign_id: str = "c1") -> list[Job]:
@@ -153,17 +178,82 @@ def test_a_job_comes_with_its_inputs_wherever_it_is_read(ledger: Ledger):
     assert list(listed.values()) == sorted(planned, key=lambda job: job.id)
 
 
+@pytest.mark.parametrize(
+    ("fates", "chosen"),
+    [
+        ({"0": True}, "0"),
+        ({"0": False, "1": True}, "1"),
+        ({"2": True, "1": True, "0": False}, "1"),
+        ({"1": False, "2": True, "0": False}, "2"),
+        ({"1": True, "2": False, "0": True}, "0"),
+    ],
+)
+def test_of_several_jobs_for_a_role_the_first_that_is_not_lost_counts(
+    fates: dict[str, bool], chosen: str, ledger: Ledger
+):
+    submit(ledger, with_headlines(3))
+    make(ledger, Kind.IMAGE)
+
+    end(ledger, {f"{HEADLINE}{number}": fate for number, fate in fates.items()})
+
+    assert headline_of_the_ad(ledger) == [f"{HEADLINE}{chosen}"]
+    lease = claim(ledger, Kind.CREATIVE)
+    assert [one.job_id for one in lease.jobs[0].inputs] == [f"{HEADLINE}{chosen}", PICTURE]
+    assert is_sound(ledger)
+
+
+def test_a_job_waits_for_the_first_of_a_role_while_later_ones_are_done(ledger: Ledger):
+    submit(ledger, with_headlines(3))
+    make(ledger, Kind.IMAGE)
+
+    end(ledger, {f"{HEADLINE}1": True, f"{HEADLINE}2": True})
+
+    assert claim(ledger, Kind.CREATIVE) is None
+    assert len(headline_of_the_ad(ledger)) == 3
+    assert is_sound(ledger)
+
+
+def test_a_job_fails_when_all_of_a_role_are_lost_and_waits_again_with_any_of_them(ledger: Ledger):
+    submit(ledger, with_headlines(2))
+    make(ledger, Kind.IMAGE)
+
+    end(ledger, {f"{HEADLINE}0": False, f"{HEADLINE}1": False})
+
+    assert state(ledger, AD) == JobState.FAILED
+    assert f"its headline {HEADLINE}0 failed" in ledger.jobs.status(AD).error
+    ledger.jobs.retry([f"{HEADLINE}1"], "me")
+    assert state(ledger, AD) == JobState.WAITING
+    end(ledger, {f"{HEADLINE}1": True})
+    assert headline_of_the_ad(ledger) == [f"{HEADLINE}1"]
+    assert claim(ledger, Kind.CREATIVE)
+    assert is_sound(ledger)
+
+
+def test_what_a_released_job_is_made_of_stays_when_a_better_one_is_tried_again(ledger: Ledger):
+    submit(ledger, with_headlines(2))
+    make(ledger, Kind.IMAGE)
+    end(ledger, {f"{HEADLINE}0": False, f"{HEADLINE}1": True})
+
+    ledger.jobs.retry([f"{HEADLINE}0"], "me")
+    make(ledger, Kind.COPY)
+
+    assert headline_of_the_ad(ledger) == [f"{HEADLINE}1"]
+    make(ledger, Kind.CREATIVE)
+    assert is_sound(ledger)
+
+
 def test_what_was_released_is_not_released_again(ledger: Ledger):
     submit(ledger, an_ad())
     make(ledger, Kind.COPY)
     make(ledger, Kind.IMAGE)
     lease = claim(ledger, Kind.CREATIVE)
     ledger.leases.finish(lease, (), [Failure(AD, "model_error", "out of luck", is_permanent=False)])
+    # It waits out its own backoff, a long one.
+    forge(ledger, AD, not_before=time.time() + 3600)
 
     ledger.leases.sweep()
     ledger.leases.sweep()
 
-    # It waits out its own backoff.
     assert claim(ledger, Kind.CREATIVE) is None
     assert ledger.jobs.status(AD).error_code == "model_error"
 

@@ -269,14 +269,41 @@ def test_an_advertisement_is_made_of_the_headlines_and_pictures_of_its_product_a
     made = {job.id: job for job in mixed(tmp_path)}
 
     for job in (job for job in made.values() if job.kind == Kind.CREATIVE):
-        parts = {one.role: made[one.job_id] for one in job.inputs}
-        assert set(parts) == {"headline", "image"}
-        assert parts["headline"].brief.channel == "meta.headline"
-        assert parts["headline"].brief.locale == job.brief.locale
-        assert parts["image"].brief.channel == "instagram.square"
-        assert {part.brief.audience.id for part in parts.values()} == {job.brief.audience.id}
-        # Three variants of two headlines and two pictures.
-        assert {part.variant for part in parts.values()} == {job.variant % 2}
+        parts = [(one.role, made[one.job_id]) for one in job.inputs]
+        # Three variants of two headlines and two pictures: each has its own, and the other one should that fail.
+        own, other = job.variant % 2, (job.variant + 1) % 2
+        assert [(role, part.variant) for role, part in parts] == [
+            *(("headline", own), ("headline", other)),
+            *(("image", own), ("image", other)),
+        ]
+        channels = {"headline": ("meta.headline", job.brief.locale), "image": ("instagram.square", "en")}
+        assert all((part.brief.channel, part.brief.locale) == channels[role] for role, part in parts)
+        assert {part.brief.audience.id for _, part in parts} == {job.brief.audience.id}
+        assert {part.brief.product.sku for _, part in parts} == {job.brief.product.sku}
+
+
+@pytest.mark.parametrize(
+    ("headlines", "variants", "chosen"),
+    [
+        (1, 2, {0: [0], 1: [0]}),
+        # What no other advertisement uses goes before what one does.
+        (5, 2, {0: [0, 2, 3, 4], 1: [1, 3, 4, 2]}),
+        (3, 3, {0: [0, 1, 2], 1: [1, 2, 0], 2: [2, 0, 1]}),
+    ],
+)
+def test_an_advertisement_names_other_headlines_should_its_own_fail(
+    headlines: int, variants: int, chosen: dict[int, list[int]], tmp_path: Path
+):
+    text = MIXED.replace("meta.headline, variants: 2", f"meta.headline, variants: {headlines}")
+    text = text.replace("instagram.story, variants: 3", f"instagram.story, variants: {variants}")
+    made = {job.id: job for job in plan.jobs(source(tmp_path, text), models())}
+
+    ads = [job for job in made.values() if job.kind == Kind.CREATIVE]
+
+    assert ads
+    for job in ads:
+        named = [made[one.job_id].variant for one in job.inputs if one.role == "headline"]
+        assert named == chosen[job.variant]
 
 
 def test_a_prompt_names_product_and_description_and_keeps_other_braces(tmp_path: Path):

@@ -32,8 +32,12 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## run a real campaign on the embedded stack (KEEP=1 leaves it running)
 	$(BIN)/factory demo $(if $(KEEP),--keep)
 
+# One process a core, each with servers of its own. Heavy files come first, and tests of one file stay together. Sockets
+# lie in the tests' folders, and their paths are short: no folder of pytest's own would do.
+# Torch with more threads than a core would only wait.
 test: $(READY)  ## run every test
-	$(BIN)/pytest
+	@folder=$$(mktemp -d /tmp/f-XXXXXX) && trap 'rm -rf '$$folder EXIT && \
+	  OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --basetemp=$$folder/t $(ARGS)
 
 check: $(READY)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

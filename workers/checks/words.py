@@ -1,6 +1,7 @@
 """Words of English copy: how a line is cut into words, and which forms count as the same word."""
 
 import re
+from functools import lru_cache
 
 # A word may hold apostrophes and hyphens inside: don't, plum-and-mint.
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")  # noqa: RUF001  the typographic apostrophe is meant
@@ -22,6 +23,8 @@ _IRREGULAR = {
 }  # fmt: skip
 _SUFFIXES = ("ingly", "edly", "ings", "ers", "ies", "ied", "ing", "est", "ed", "er", "ly", "es", "s", "y", "e")
 _SHORTEST_STEM = 3
+# Beginnings of lines are judged token by token: the same words come again and again.
+_KEPT_STEMS = 65_536
 
 
 def words_of(text: str) -> list[str]:
@@ -34,6 +37,7 @@ def sentences_of(text: str) -> list[str]:
     return [part.strip() for part in _SENTENCE_END.split(text.strip()) if part.strip()]
 
 
+@lru_cache(maxsize=_KEPT_STEMS)
 def stem(word: str) -> str:
     """Return what the forms of one word share: roast, roasts, roasted, roasting and roaster are the same."""
     plain = re.sub(r"['’](s|d|ll|re|ve|m|t)?$", "", word.lower())  # noqa: RUF001

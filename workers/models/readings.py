@@ -75,7 +75,7 @@ class Reader:
             position_ids=_positions(mask),
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=_last(ids),
         )
         return layers_of(cache)
 
@@ -92,7 +92,7 @@ class Reader:
             position_ids=_positions(mask)[:, start:],
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=_last(ids),
         ).logits[:, -1]
         layers = layers_of(cache)
         return {
@@ -148,6 +148,11 @@ def padded_length(tokens: Tokens, block: int) -> int:
 
 def _own_bytes(reading: Reading) -> int:
     return size_bytes(reading.suffix) + reading.logits.nbytes
+
+
+def _last(ids: torch.Tensor) -> torch.Tensor:
+    """Return which logits are wanted, as an index: for a slice of the hidden states torch copies the whole head."""
+    return torch.tensor([ids.shape[1] - 1], device=ids.device)
 
 
 def _positions(mask: torch.Tensor) -> torch.Tensor:

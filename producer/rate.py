@@ -3,6 +3,7 @@
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from celery import Celery
@@ -43,9 +44,8 @@ def comparison_of(job_id: str, **fields: object) -> Comparison:
         raise FeedbackError(what_is_wrong(error)) from error
 
 
-def message_of(ledger: Ledger, content: Rating | Comparison, rater: str) -> Feedback:
-    """Return the message that says so now, for the tenant of the asset; raises FeedbackError that names the field."""
-    tenant = ledger.jobs.tenant(content.job_id)
+def message_of(content: Rating | Comparison, rater: str, tenant: str) -> Feedback:
+    """Return the message that says so now, of an asset of the tenant; raises FeedbackError that names the field."""
     try:
         return Feedback(id=uuid.uuid4().hex, tenant=tenant, rater=rater, at=time.time(), content=content)
     except ValidationError as error:
@@ -54,15 +54,22 @@ def message_of(ledger: Ledger, content: Rating | Comparison, rater: str) -> Feed
 
 def send(ledger: Ledger, app: Celery, content: Rating | Comparison, rater: str) -> Sent:
     """Send it; return when it is recorded, or after some seconds. Raises FeedbackError for what would be refused."""
-    message = message_of(ledger, content, rater)
+    message = message_of(content, rater, ledger.jobs.tenant(content.job_id))
     if refusal := ledger.intake.why_not(message):
         raise FeedbackError(refusal)
-    ledger.intake.expect([message])
-    try:
-        send_feedback(app, [message])
-    except BrokerError:
+    if not post(ledger, app, [message]):
         return Sent(message.id, is_sent=False)
     pause, ends_at = threading.Event(), time.monotonic() + PATIENCE_SECONDS
     while not (is_recorded := ledger.intake.is_recorded(message.id)) and time.monotonic() < ends_at:
         pause.wait(POLL_SECONDS)
     return Sent(message.id, is_sent=True, is_recorded=is_recorded)
+
+
+def post(ledger: Ledger, app: Celery, messages: Sequence[Feedback]) -> bool:
+    """Keep messages in the inbox and send them; return False when the broker is away, which the sweep mends later."""
+    ledger.intake.expect(messages)
+    try:
+        send_feedback(app, messages)
+    except BrokerError:
+        return False
+    return True

@@ -91,7 +91,7 @@ def replacement(ledger: Ledger, old: Job, reason: str) -> Job:
 
 
 def _reject(ledger: Ledger, job_id: str, reason: str, rater: str) -> None:
-    message = message_of(ledger, rating_of(job_id, approves=False, reason=reason), rater)
+    message = message_of(rating_of(job_id, approves=False, reason=reason), rater, ledger.jobs.tenant(job_id))
     # Not by the queue: the job that follows rests on it.
     (receipt,) = ledger.intake.record([message])
     if receipt.refusal:

@@ -139,8 +139,15 @@ class Intake:
 
     def why_not(self, message: Feedback) -> str:
         """Return why a message could not be recorded now, empty when it could; starts nothing."""
+        return self.why_not_each([message])[0]
+
+    def why_not_each(self, messages: Sequence[Feedback]) -> list[str]:
+        """Return for each of these messages what `why_not` does; at most MOST_AT_ONCE."""
+        assert len(messages) <= MOST_AT_ONCE, "the caller divides"
+        now = time.time()
         with self._database.read() as connection:
-            return _why_not(message, _rated(connection, _job_ids(message)), time.time())
+            rated = _rated(connection, sorted({job_id for one in messages for job_id in _job_ids(one)}))
+        return [_why_not(one, rated, now) for one in messages]
 
     def is_recorded(self, message_id: str) -> bool:
         """Tell whether a message arrived and counts, or counted until a later one came."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, tuple_
 
 from core.database import Database
 from core.ledger.tallies import Standing
@@ -17,6 +17,7 @@ PAGE_ROWS = 1000
 class KeptRating:
     """One rating as it was given; only the current one of its rater counts."""
 
+    message_id: str
     job_id: str
     campaign_id: str
     tenant: str
@@ -38,6 +39,15 @@ class Ratings:
     def of_job(self, job_id: str) -> list[KeptRating]:
         """Return every rating that an asset ever got, oldest first."""
         query = select(ratings).where(ratings.c.job_id == job_id).order_by(ratings.c.rated_at, ratings.c.message_id)
+        with self._database.read() as connection:
+            return [_kept(row) for row in connection.execute(query)]
+
+    def page(self, job_id: str, limit: int, after: tuple[float, str] | None = None) -> list[KeptRating]:
+        """Return ratings that an asset ever got, newest first, from after that time and message on."""
+        query = select(ratings).where(ratings.c.job_id == job_id)
+        if after is not None:
+            query = query.where(tuple_(ratings.c.rated_at, ratings.c.message_id) < tuple_(*after))
+        query = query.order_by(ratings.c.rated_at.desc(), ratings.c.message_id.desc()).limit(limit)
         with self._database.read() as connection:
             return [_kept(row) for row in connection.execute(query)]
 
@@ -77,6 +87,7 @@ class Ratings:
 
 def _kept(row: Row[Any]) -> KeptRating:
     return KeptRating(
+        message_id=row.message_id,
         job_id=row.job_id,
         campaign_id=row.campaign_id,
         tenant=row.tenant,

@@ -14,6 +14,8 @@ from schemas.access import DEFAULT_TENANT, Role
 
 CHANGELESS = {"GET", "HEAD", "OPTIONS"}
 MOST_PATH_CHARACTERS = 300
+# What deletes a name must not keep it in the record: only what its address looks like is recorded.
+NAMELESS = {"forget_rater"}
 BEARER = HTTPBearer(
     auto_error=False,
     scheme_name="key",
@@ -88,9 +90,11 @@ class Access:
 
 def _record(request: Request, opened: Opened, caller: Caller) -> None:
     """Record the call before it does anything; the guard adds what came of it."""
-    path = UNPRINTABLE.sub("?", request.url.path)[:MOST_PATH_CHARACTERS]
+    route = request.scope["route"]
+    operation = str(route.name)
+    called = route.path_format if operation in NAMELESS else request.url.path
+    path = UNPRINTABLE.sub("?", called)[:MOST_PATH_CHARACTERS]
     address = request.client.host if request.client else ""
-    operation = str(request.scope["route"].name)
     request.state.call_id = opened.ledger.calls.begin(
         caller.tenant, caller.actor, operation, path, address, request.state.request_id
     )

@@ -12,10 +12,10 @@ from producer.api.problems import problem
 
 logger = logging.getLogger(__name__)
 
-# Campaigns with their products; products beyond that come as a feed on the command line.
+# Campaigns with their products, and many ratings; products beyond that come as a feed on the command line.
 MOST_CAMPAIGN_BYTES = 2_000_000
 MOST_BYTES = 65_536
-LARGE = {"/v1/campaigns", "/v1/plans"}
+LARGE = {"/v1/campaigns", "/v1/plans", "/v1/ratings"}
 READ_SECONDS = 30.0
 ANSWER_SECONDS = 60.0
 # An export reads every byte of a campaign before its first byte goes out.

@@ -40,10 +40,14 @@ _CAMPAIGN = {"campaign": "$response.body#/campaign/campaign"}
 _JOB = {"job": "$response.body#/job"}
 _LINKS: dict[str, dict[str, dict[str, str]]] = {
     "submit_campaign": dict.fromkeys(
-        ("get_campaign", "get_definition", "get_progress", "list_jobs", "list_assets", "pause_campaign"), _CAMPAIGN
+        ("get_campaign", "get_definition", "get_progress", "get_scores", "list_jobs", "list_assets"), _CAMPAIGN
     )
-    | dict.fromkeys(("resume_campaign", "cancel_campaign", "set_priority", "retry_dead_letters"), _CAMPAIGN),
-    "submit_job": dict.fromkeys(("get_job", "cancel_job", "retry_job", "edit_dead_letter", "get_link"), _JOB),
+    | dict.fromkeys(
+        ("pause_campaign", "resume_campaign", "cancel_campaign", "set_priority", "retry_dead_letters"), _CAMPAIGN
+    ),
+    "submit_job": dict.fromkeys(
+        ("get_job", "cancel_job", "retry_job", "edit_dead_letter", "get_link", "list_ratings", "rate_job"), _JOB
+    ),
     "create_webhook": {"delete_webhook": {"webhook": "$response.body#/webhook/webhook"}},
 }
 _PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}

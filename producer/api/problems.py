@@ -16,6 +16,7 @@ from core.errors import (
     CampaignFileError,
     CorruptAssetError,
     FactoryError,
+    FeedbackError,
     ImpossibleWorkError,
     LedgerError,
     Problem,
@@ -46,6 +47,14 @@ _STATUS: dict[type[FactoryError], int] = {
     StateError: 409,
     QuotaError: 429,
 }
+# What is said above the list of the fields that are wrong.
+_TOLD: dict[type[FactoryError], str] = {
+    CampaignFileError: "the campaign breaks the rules",
+    ImpossibleWorkError: "this cannot be made here",
+    FeedbackError: "this cannot be recorded",
+}
+# How fields of a message of feedback are called in a call; what is wrong with all of it is wrong with the body.
+_FEEDBACK_FIELDS = {"job_id": "job", "other_job_id": "other_job", "message": "body"}
 
 
 class Fault(Frozen):
@@ -97,9 +106,8 @@ def of_error(error: FactoryError, request_id: str) -> JSONResponse:
     """Return the answer for an error that was raised on purpose."""
     word = _word(error)
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), None)
-    if isinstance(error, CampaignFileError | ImpossibleWorkError) and error.problems:
-        faults = list(map(_fault_of, error.problems))
-        told = "the campaign breaks the rules" if isinstance(error, CampaignFileError) else "this cannot be made here"
+    if faults := _faults_of(error):
+        told = next(told for kind, told in _TOLD.items() if isinstance(error, kind))
         return problem(request_id, 422, told, faults, word=word)
     if isinstance(error, QuotaError):
         headers = {"Retry-After": str(error.retry_after_seconds)}
@@ -119,6 +127,19 @@ def _word(error: FactoryError) -> str:
     """Return the name of an error as programs read it: `unknown-id`."""
     name = type(error).__name__.removesuffix("Error").removesuffix("File")
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
+def _faults_of(error: FactoryError) -> list[Fault]:
+    """Return what is wrong with the fields of a call, if an error tells of them."""
+    if isinstance(error, FeedbackError):
+        return [fault_of_feedback(str(error))]
+    return list(map(_fault_of, error.problems)) if isinstance(error, CampaignFileError | ImpossibleWorkError) else []
+
+
+def fault_of_feedback(told: str) -> Fault:
+    """Return what is wrong with feedback, which the factory tells as `field: message`, by the field of the call."""
+    field, _, message = told.partition(": ")
+    return Fault(field=_FEEDBACK_FIELDS.get(field, field), message=message)
 
 
 def _fault_of(one: Problem) -> Fault:

@@ -23,6 +23,7 @@ NOBODY = {
     "job": "nothing-00000000-000000",
     "webhook": f"wh_{'0' * 32}",
     "event": f"evt_{'0' * 32}",
+    "name": "nobody",
 }
 
 
@@ -72,6 +73,6 @@ def operations() -> Iterator[tuple[str, str, str]]:
     for router in ROUTERS:
         for route in router.routes:
             assert isinstance(route, APIRoute)
-            address = re.sub(r"{(\w+)}", lambda match: NOBODY[match[1]], route.path)
+            address = re.sub(r"{(\w+)}", lambda match: NOBODY[match[1]], route.path_format)
             for method in sorted(route.methods):
                 yield route.name, method, address

@@ -36,6 +36,13 @@ LEAST = {
     "list_assets": Role.VIEWER,
     "get_link": Role.VIEWER,
     "export_campaign": Role.VIEWER,
+    "rate_job": Role.RATER,
+    "compare_job": Role.RATER,
+    "rate_jobs": Role.RATER,
+    "list_ratings": Role.VIEWER,
+    "get_scores": Role.VIEWER,
+    "regenerate_job": Role.PRODUCER,
+    "forget_rater": Role.ADMIN,
     "create_webhook": Role.ADMIN,
     "list_webhooks": Role.ADMIN,
     "delete_webhook": Role.ADMIN,
@@ -47,6 +54,9 @@ BODIES: dict[str, object] = {
     "set_priority": {"priority": "normal"},
     "retry_dead_letters": {},
     "edit_dead_letter": {"changes": {"product.description": "Dark roast"}},
+    "rate_job": {"stars": 4},
+    "compare_job": {"other_job": "nothing-00000000-000001", "outcome": "tie"},
+    "regenerate_job": {},
 }
 OPERATIONS = {name: (method, address) for name, method, address in operations()}
 

@@ -17,6 +17,7 @@ FactoryError
     ├── CorruptAssetError      stored bytes do not match their sha256
     ├── CompositionError       an advertisement cannot be composed of its parts
     ├── FeedbackError          a rating or result cannot be recorded
+    ├── ScheduleError          a schedule breaks the rules
     ├── ProvenanceError        a file whose provenance cannot be read or written
     └── RejectedError          no candidate of a job passed its checks
 """
@@ -124,6 +125,10 @@ class CompositionError(PermanentError):
 
 class FeedbackError(PermanentError):
     """A rating, comparison or result cannot be recorded; the text names the field and the way out."""
+
+
+class ScheduleError(PermanentError):
+    """A schedule breaks the rules; the text names the field and the way out."""
 
 
 class ProvenanceError(PermanentError):

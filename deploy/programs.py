@@ -23,11 +23,13 @@ WORKER_START_SECONDS = 2
 # The supervisor waits one second longer after each failed start, so a full disk or a taken port is no busy loop.
 START_ATTEMPTS = 1000
 SERVERS = ("valkey", "seaweedfs")
-WORKERS = ("generate", "feedback", "housekeeping", "beat", "flower", "api", "deliver")
+WORKERS = ("generate", "feedback", "housekeeping", "beat", "flower", "api", "deliver", "scheduler")
 # For calls in hand; whoever watches a campaign begins again elsewhere.
 API_STOP_SECONDS = 10
 # For the attempts in hand, which have their own deadline.
 DELIVER_STOP_SECONDS = 20
+# For the campaign in hand; one that is killed half-way is completed later.
+SCHEDULER_STOP_SECONDS = 20
 # The arguments of a job are its product, channel, audience and campaign: what a person looks for.
 FLOWER_COLUMNS = "name,args,state,received,runtime,worker,uuid"
 LOG_MEGABYTES = 10
@@ -79,6 +81,7 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
             stop_seconds=API_STOP_SECONDS,
         ),
         Program("deliver", (*factory, "webhooks", "deliver"), stop_seconds=DELIVER_STOP_SECONDS),
+        Program("scheduler", (*factory, "scheduler"), stop_seconds=SCHEDULER_STOP_SECONDS),
     ]
     return found
 

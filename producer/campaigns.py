@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from json import dumps
@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from core.errors import CampaignFileError, Problem
+from core.windows import window_problem, written, zone_problem
 from producer import creatives, feeds, logos, music
 from producer.documents import Document, Loc, read_json, read_yaml
 from producer.logos import Logo
@@ -81,9 +82,9 @@ class CampaignSource:
         return iter(self.campaign.products if isinstance(self.campaign.products, tuple) else ())
 
 
-def read(path: Path) -> CampaignSource:
+def read(path: Path, tenant: str = DEFAULT_TENANT) -> CampaignSource:
     """Read and check a campaign file and its feed; raises CampaignFileError with every problem found."""
-    return _source(path, _document(path, _bytes(path, file_name(path))), path.parent, DEFAULT_TENANT)
+    return _source(path, _document(path, _bytes(path, file_name(path))), path.parent, tenant)
 
 
 def received(data: bytes, name: str, tenant: str) -> CampaignSource:
@@ -95,6 +96,12 @@ def received(data: bytes, name: str, tenant: str) -> CampaignSource:
     return _source(path, _document(path, data), None, tenant)
 
 
+def on_occasion(source: CampaignSource, campaign: Campaign, occasion: str, tenant: str) -> CampaignSource:
+    """Return another campaign on the same files, made of the one that was read; each occasion is a campaign."""
+    own_id = _id(campaign, source.feed, source.logo, tenant, occasion)
+    return replace(source, campaign=campaign, id=own_id)
+
+
 def _source(path: Path, document: Document, folder: Path | None, tenant: str) -> CampaignSource:
     problems = Problems()
     problems.add(*document.problems)
@@ -102,6 +109,7 @@ def _source(path: Path, document: Document, folder: Path | None, tenant: str) ->
     if document.root or not problems:
         campaign, found = _campaign(document)
         found += _repeats(document) + _wrong_deliverables(document)
+        found += _wrong_window(document, {problem.field for problem in found})
         problems.add(*sorted(found, key=lambda problem: (problem.line, problem.column)))
     if folder is None:
         problems.add(*_beside(document))
@@ -198,6 +206,14 @@ def _wrong_deliverables(document: Document) -> list[Problem]:
     return problems + creatives.impossible(document) + music.impossible(document)
 
 
+def _wrong_window(document: Document, wrong: set[str]) -> Iterator[Problem]:
+    """Yield a problem for a window that never opens, and a time zone that there is not, where nothing else is wrong."""
+    for name, problem_of in (("window", window_problem), ("timezone", zone_problem)):
+        text = document.text((name,))
+        if text and name not in wrong and (message := problem_of(text)):
+            yield problem_at(document, (name,), message)
+
+
 def _channels_for(kind: str) -> list[str]:
     """Return the channels of a kind; of all kinds, where it is missing."""
     known: dict[str, list[str]] = {Kind.COPY: list(channels()), Kind.MUSIC: list(music_channels())}
@@ -250,8 +266,12 @@ def _feed(folder: Path, document: Document, problems: Problems) -> feeds.Feed | 
     return feeds.check(feed, problems)
 
 
-def _id(campaign: Campaign, feed: feeds.Feed | None, logo: Logo | None, tenant: str) -> str:
-    """Return the campaign's name and a hash of all that it asks for, and of who asks."""
-    content = campaign.model_dump_json() + (feed.sha256 if feed else "") + (logo.key if logo else "")
+def _id(campaign: Campaign, feed: feeds.Feed | None, logo: Logo | None, tenant: str, occasion: str = "") -> str:
+    """Return the campaign's name and a hash of all that it asks for, of who asks, and on which occasion."""
+    # What came later into the contract is added only where it is used, so that no campaign changes its id.
+    content = campaign.model_dump_json(exclude={"window", "timezone"})
+    content += (feed.sha256 if feed else "") + (logo.key if logo else "")
     content += f"tenant {tenant}" if tenant != DEFAULT_TENANT else ""
+    content += f"window {written(campaign.window, campaign.timezone)}" if campaign.window else ""
+    content += f"occasion {occasion}" if occasion else ""
     return f"{campaign.name}-{sha256(content.encode()).hexdigest()[:8]}"

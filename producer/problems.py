@@ -18,6 +18,8 @@ PATTERNS = {
     "^[a-z0-9][a-z0-9-]{0,62}$": "use lowercase letters, digits and hyphens (at most 63), such as 'spring-roast'",
     "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": "use letters, digits, '.', '_' and '-' (at most 64), such as 'NB-001'",
     "^#[0-9A-Fa-f]{6}$": "write a colour as '#' and six hexadecimal digits, in quotes, such as \"#1F3A2E\"",
+    r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$": "write two times of day, such as '22:00-06:00'",
+    "^[A-Za-z][A-Za-z0-9_+/-]{0,63}$": "write a time zone by its name, such as 'Europe/Berlin'",
     "^[a-z]{2}(-[A-Z]{2})?$": "write a language, or language and country, such as 'en' or 'en-GB'",
     r"^https?://\S{3,2000}$": "write a whole address, such as 'https://example.com/coffee'",
     r"\.(csv|jsonl)$": "a feed is a .csv or .jsonl file",

@@ -59,9 +59,7 @@ def submit(
     A broker that is away is no error: the jobs are safe in the ledger, and the sweep rings when the broker is back.
     """
     models = models_of(settings)
-    planned = plan.plan(source, models, _known_rates(ledger), settings.batch_size)
-    if problem := plan.budget_problem(source, planned.jobs):
-        raise ImpossibleWorkError.of(problem)
+    planned = possible(source, settings, ledger)
     if source.logo:
         Storage(settings).put(source.logo.key, source.logo.data, source.logo.content_type)
     admission = replace(admission, jobs=planned.jobs)
@@ -71,6 +69,14 @@ def submit(
     if status.state == CampaignState.ACTIVE and status.waiting:
         rung = ring_for(app, status.waiting, settings.batch_size)
     return Submitted(source.id, is_new, status.submitted_jobs, rung)
+
+
+def possible(source: CampaignSource, settings: Settings, ledger: Ledger) -> plan.Plan:
+    """Return the plan of a campaign that may be begun; raises ImpossibleWorkError for one that must not."""
+    planned = plan.plan(source, models_of(settings), _known_rates(ledger), settings.batch_size)
+    if problem := plan.budget_problem(source, planned.jobs):
+        raise ImpossibleWorkError.of(problem)
+    return planned
 
 
 def ring_for(app: Celery, waiting_jobs: int, batch_size: int) -> bool:

@@ -17,6 +17,9 @@ LongText = Annotated[str, StringConstraints(max_length=2000)]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
 Energy = Annotated[int, Field(ge=1, le=5)]
 Bpm = Annotated[float, Field(ge=40, le=240)]
+# From when to when, by the clock of a time zone: '22:00-06:00' goes past midnight.
+Window = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
+TimeZone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 
 
@@ -164,6 +167,10 @@ class Campaign(Frozen):
     priority: Priority = Priority.NORMAL
     budget: Budget = Budget()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    # Its jobs are claimed only inside this window of every day.
+    window: Window | None = None
+    # Whose clock the window goes by; UTC, if not given.
+    timezone: TimeZone | None = None
 
     def products_of(self, deliverable: Deliverable, product_count: int) -> int:
         """Return how many products get a deliverable each: music speaks for the brand, once."""

@@ -12,6 +12,8 @@ from core.ledger.leases import Leases
 from core.ledger.progress import Progress
 from core.ledger.ratings import Ratings
 from core.ledger.replacements import Replacements
+from core.ledger.runs import Runs
+from core.ledger.schedules import Schedules
 from core.ledger.scores import Scores
 from core.ledger.tenants import Tenants
 from core.ledger.webhooks import Webhooks
@@ -38,6 +40,8 @@ class Ledger:
         self.keys = Keys(self.database)
         self.calls = Calls(self.database)
         self.webhooks = Webhooks(self.database)
+        self.schedules = Schedules(self.database)
+        self.runs = Runs(self.database)
 
     def close(self) -> None:
         """Close every connection."""

@@ -14,6 +14,7 @@ from core.ledger.inputs import input_rows, require_inputs
 from core.ledger.outbox import tell_finished
 from core.ledger.tenants import OPERATOR, Admission, admit, hold
 from core.tables import WAITS_FOR_INPUTS, actions, campaigns, inputs, jobs
+from core.windows import next_opening, opening_after, written
 from schemas.campaigns import Campaign, Priority
 from schemas.jobs import Job, JobState
 
@@ -48,6 +49,9 @@ class CampaignStatus:
     spent_device_seconds: float
     created_at: float
     finished_at: float | None
+    # Two times of day and a time zone, and when it opens; neither without a window, and no time while it is open.
+    window: str
+    opens_at: float | None
 
     @property
     def open_jobs(self) -> int:
@@ -82,6 +86,7 @@ class Campaigns:
         leaves an inactive campaign, and the same submit again completes it. Raises ImpossibleWorkError when a job is
         made of one that is not among them, and QuotaError when the tenant may not have so many.
         """
+        now, window = time.time(), written(campaign.window, campaign.timezone)
         row = {
             "id": campaign_id,
             "name": campaign.name,
@@ -95,7 +100,9 @@ class Campaigns:
             "budget_device_seconds": campaign.budget.device_seconds,
             "spent_device_seconds": 0.0,
             "served_at": 0.0,
-            "created_at": time.time(),
+            "created_at": now,
+            "time_window": window,
+            **dict(zip(("opens_at", "closes_at"), next_opening(window, now), strict=True)),
         }
         with self._database.write() as connection:
             hold(connection, self._database, admission)
@@ -321,6 +328,8 @@ def _status(row: Row[tuple[object, ...]], counted: Mapping[str, int]) -> Campaig
         spent_device_seconds=row.spent_device_seconds,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        window=row.time_window,
+        opens_at=opening_after(row.time_window, time.time()),
     )
 
 

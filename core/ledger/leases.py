@@ -14,7 +14,7 @@ from core.ledger.assets import asset_row
 from core.ledger.campaigns import CampaignState, close_settled
 from core.ledger.inputs import follow, inputs_of, settle_next
 from core.ledger.outbox import tell_failed
-from core.ledger.turns import class_of, in_order_of_service
+from core.ledger.turns import class_of, in_order_of_service, move_windows
 from core.tables import assets, batch_limits, campaigns, failures, jobs
 from schemas.assets import Asset
 from schemas.campaigns import Kind
@@ -267,12 +267,13 @@ class Leases:
     def sweep(self) -> Swept:
         """Take back expired leases and say which kinds have work. Safe to run at any time, by several at once.
 
-        Looks through the jobs that wait for inputs as well, a part each time.
+        Looks through the jobs that wait for inputs as well, a part each time, and moves windows that have closed on.
         """
         now = time.time()
         with self._database.write() as connection:
             returned, dead = self._take_back(connection, jobs.c.lease_until < now)
             self._settled_up_to = settle_next(connection, self._settled_up_to)
+            move_windows(connection, now)
             close_settled(
                 connection,
                 connection.execute(select(campaigns.c.id).where(campaigns.c.state == CampaignState.ACTIVE)).scalars(),

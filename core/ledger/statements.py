@@ -9,8 +9,12 @@ from core.ledger.campaigns import CampaignState
 from core.tables import IS_READY, campaigns, jobs
 from schemas.jobs import JobState
 
-SERVED_CAMPAIGNS = select(campaigns.c.id, campaigns.c.priority, campaigns.c.served_at, campaigns.c.created_at).where(
+SERVED_CAMPAIGNS = select(
+    *(campaigns.c.id, campaigns.c.priority, campaigns.c.served_at, campaigns.c.created_at, campaigns.c.opens_at)
+).where(
     campaigns.c.state == CampaignState.ACTIVE,
+    campaigns.c.opens_at <= bindparam("now"),
+    or_(campaigns.c.closes_at.is_(None), campaigns.c.closes_at > bindparam("now")),
     or_(
         campaigns.c.budget_device_seconds.is_(None),
         campaigns.c.spent_device_seconds < campaigns.c.budget_device_seconds,

@@ -19,6 +19,7 @@ from core.tables.feedback import (
 )
 from core.tables.metadata import metadata
 from core.tables.outbox import IS_PENDING, attempts, deliveries, events, webhooks
+from core.tables.schedules import IS_DUE, IS_KEPT, IS_SCHEDULED, schedule_runs, schedules, templates
 from core.tables.work import (
     IS_LEASED,
     IS_READY,
@@ -37,10 +38,13 @@ from core.tables.work import (
 __all__ = [
     "IS_CURRENT",
     "IS_CURRENT_REASON",
+    "IS_DUE",
+    "IS_KEPT",
     "IS_LEASED",
     "IS_PENDING",
     "IS_READY",
     "IS_REPLACEMENT",
+    "IS_SCHEDULED",
     "IS_UNREADY",
     "MEASURES",
     "MOMENTS",
@@ -67,8 +71,11 @@ __all__ = [
     "ratings",
     "refusals",
     "results",
+    "schedule_runs",
+    "schedules",
     "strata",
     "tallies",
+    "templates",
     "tenants",
     "webhooks",
 ]

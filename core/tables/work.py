@@ -41,6 +41,11 @@ campaigns = Table(
     # How many it will have when it is wholly submitted: what quotas count.
     Column("planned_jobs", Integer, nullable=False, server_default="0"),
     Column("budget_device_seconds", Float),
+    # Two times of day and a time zone, '22:00-06:00 Europe/Berlin'; empty: it is always open.
+    Column("time_window", String(80), nullable=False, server_default=""),
+    # Its jobs are claimed from then on, until then. Without a window: always.
+    Column("opens_at", Float, nullable=False, server_default="0"),
+    Column("closes_at", Float),
     Column("spent_device_seconds", Float, nullable=False),
     # When a job of it was last claimed: of equals, the one that waited longest is served next.
     Column("served_at", Float, nullable=False),

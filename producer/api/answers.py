@@ -36,6 +36,8 @@ class CampaignAnswer(Frozen):
     device_seconds: float
     created_at: Moment
     finished_at: Moment | None
+    window: Annotated[str, Field(description="The times of day at which it is made, and their time zone; or empty.")]
+    opens_at: Annotated[Moment | None, Field(description="When its window opens; null while it is open.")]
 
     @classmethod
     def of(cls, status: CampaignStatus) -> "CampaignAnswer":

@@ -15,7 +15,9 @@ logger = logging.getLogger(__name__)
 # Campaigns with their products, and many ratings; products beyond that come as a feed on the command line.
 MOST_CAMPAIGN_BYTES = 2_000_000
 MOST_BYTES = 65_536
-LARGE = {"/v1/campaigns", "/v1/plans", "/v1/ratings"}
+LARGE = {"/v1/campaigns", "/v1/plans", "/v1/ratings", "/v1/schedules"}
+# Also one that is changed.
+SCHEDULE = "/v1/schedules/"
 READ_SECONDS = 30.0
 ANSWER_SECONDS = 60.0
 # An export reads every byte of a campaign before its first byte goes out.
@@ -39,7 +41,7 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         headers, request_id = Headers(scope=scope), scope["state"]["request_id"]
-        most = MOST_CAMPAIGN_BYTES if scope["path"] in LARGE else MOST_BYTES
+        most = MOST_CAMPAIGN_BYTES if scope["path"] in LARGE or scope["path"].startswith(SCHEDULE) else MOST_BYTES
         try:
             async with asyncio.timeout(self._read_seconds):
                 body = await _read(headers, receive, most)

@@ -38,6 +38,7 @@ _SOMEWHERE = {
 # Where an answer leads: the operation that takes what it holds.
 _CAMPAIGN = {"campaign": "$response.body#/campaign/campaign"}
 _JOB = {"job": "$response.body#/job"}
+_SCHEDULE = {"schedule": "$response.body#/schedule"}
 _LINKS: dict[str, dict[str, dict[str, str]]] = {
     "submit_campaign": dict.fromkeys(
         ("get_campaign", "get_definition", "get_progress", "get_scores", "list_jobs", "list_assets"), _CAMPAIGN
@@ -47,6 +48,9 @@ _LINKS: dict[str, dict[str, dict[str, str]]] = {
     ),
     "submit_job": dict.fromkeys(
         ("get_job", "cancel_job", "retry_job", "edit_dead_letter", "get_link", "list_ratings", "rate_job"), _JOB
+    ),
+    "add_schedule": dict.fromkeys(
+        ("get_schedule", "change_schedule", "run_schedule", "list_runs", "remove_schedule"), _SCHEDULE
     ),
     "create_webhook": {"delete_webhook": {"webhook": "$response.body#/webhook/webhook"}},
 }

@@ -22,6 +22,7 @@ from core.errors import (
     Problem,
     QuotaError,
     ReusedKeyError,
+    ScheduleError,
     StateError,
     StorageError,
     UnknownIdError,
@@ -52,6 +53,7 @@ _TOLD: dict[type[FactoryError], str] = {
     CampaignFileError: "the campaign breaks the rules",
     ImpossibleWorkError: "this cannot be made here",
     FeedbackError: "this cannot be recorded",
+    ScheduleError: "the schedule breaks the rules",
 }
 # How fields of a message of feedback are called in a call; what is wrong with all of it is wrong with the body.
 _FEEDBACK_FIELDS = {"job_id": "job", "other_job_id": "other_job", "message": "body"}
@@ -131,13 +133,13 @@ def _word(error: FactoryError) -> str:
 
 def _faults_of(error: FactoryError) -> list[Fault]:
     """Return what is wrong with the fields of a call, if an error tells of them."""
-    if isinstance(error, FeedbackError):
-        return [fault_of_feedback(str(error))]
+    if isinstance(error, FeedbackError | ScheduleError):
+        return [fault_of(str(error))]
     return list(map(_fault_of, error.problems)) if isinstance(error, CampaignFileError | ImpossibleWorkError) else []
 
 
-def fault_of_feedback(told: str) -> Fault:
-    """Return what is wrong with feedback, which the factory tells as `field: message`, by the field of the call."""
+def fault_of(told: str) -> Fault:
+    """Return what is wrong with feedback or a schedule, told as `field: message`, by the field of the call."""
     field, _, message = told.partition(": ")
     return Fault(field=_FEEDBACK_FIELDS.get(field, field), message=message)
 

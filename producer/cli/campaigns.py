@@ -7,7 +7,7 @@ import typer
 from core.errors import StateError
 from producer.cli.doors import actor, celery_app, has_ledger, load_settings, opened_ledger
 from producer.cli.options import AsJson, CampaignFile, CampaignId
-from producer.cli.render import count, duration, emit, moment, money, note, say, show_table
+from producer.cli.render import count, duration, emit, moment, money, note, say, show_table, window_line
 from schemas.campaigns import Priority
 
 if TYPE_CHECKING:
@@ -39,11 +39,15 @@ def plan_command(
     from producer import campaigns
 
     settings = load_settings()
-    planned = _planned(campaigns.read(file), settings, workers, device, price)
+    source = campaigns.read(file)
+    planned = _planned(source, settings, workers, device, price)
+    window, opens_at = _opening(source)
     if as_json:
-        emit(**planned.model_dump())
+        emit(**planned.model_dump(), window=window, opens_at=opens_at)
     else:
         _show_plan(planned, settings)
+        if window:
+            say(f"window         {window_line(window, opens_at)}")
     if planned.over_budget:
         raise typer.Exit(1)
 
@@ -100,6 +104,16 @@ def _planned(
         except LedgerError as error:
             note(f"estimated without what was measured here: {error}")
     return estimate(source, settings, measured, workers, device, price)
+
+
+def _opening(source: "CampaignSource") -> tuple[str, float | None]:
+    """Return the window of a campaign, and when it opens unless it is open."""
+    import time
+
+    from core.windows import opening_after, written
+
+    window = written(source.campaign.window, source.campaign.timezone)
+    return window, opening_after(window, time.time())
 
 
 def _show_plan(planned: "Plan", settings: "Settings") -> None:

@@ -105,6 +105,11 @@ def moment(at: float | None) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if at is not None else ""
 
 
+def window_line(window: str, opens_at: float | None) -> str:
+    """Return when a campaign is made, and when that begins."""
+    return f"made {window}, {f'opens {moment(opens_at)}' if opens_at else 'open now'}"
+
+
 def count(number: int, thing: str) -> str:
     """Return a number with its noun: '1 job', '2 jobs'."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from core.errors import LedgerError
-from producer.cli.render import count, duration, emit, note, rate, say, show_table, table
+from producer.cli.render import count, duration, emit, note, rate, say, show_table, table, window_line
 from schemas.jobs import JobState
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Idleness:
         """Return what to do when nothing has moved for a while."""
         if current.status != self._status:
             self._status, self._since = current.status, time.monotonic()
-        if current.status.leased or time.monotonic() - self._since < IDLE_SECONDS:
+        if current.status.leased or current.status.opens_at or time.monotonic() - self._since < IDLE_SECONDS:
             return None
         return "nothing is being made: `factory status` shows whether a worker runs, `factory up` starts one"
 
@@ -175,7 +175,8 @@ def headline(current: "Snapshot") -> str:
     failed = f", {status.failed} failed" if status.failed else ""
     spent = f"{duration(status.spent_device_seconds)} of device time"
     done = f"{status.done} of {status.submitted_jobs} done{failed}"
-    return f"{status.id}  {state}  {done}, {rate(current.jobs_per_second)}{left}, {spent}"
+    closed = f", {window_line(status.window, status.opens_at)}" if status.opens_at and status.open_jobs else ""
+    return f"{status.id}  {state}  {done}, {rate(current.jobs_per_second)}{left}, {spent}{closed}"
 
 
 def line_of(current: "Snapshot") -> str:
@@ -205,6 +206,8 @@ def record_of_status(status: "CampaignStatus") -> dict[str, Any]:
         "device_seconds": round(status.spent_device_seconds, 3),
         "created_at": status.created_at,
         "finished_at": status.finished_at,
+        "window": status.window,
+        "opens_at": status.opens_at,
     }
 
 

@@ -24,6 +24,7 @@ NOBODY = {
     "webhook": f"wh_{'0' * 32}",
     "event": f"evt_{'0' * 32}",
     "name": "nobody",
+    "schedule": f"sch_{'0' * 32}",
 }
 
 

@@ -32,7 +32,7 @@ from producer.api.opinions import (
     ScoresAnswer,
 )
 from producer.api.owned import OwnCampaign, OwnJob
-from producer.api.problems import Fault, fault_of_feedback
+from producer.api.problems import Fault, fault_of
 from producer.rate import comparison_of, message_of, post, rating_of
 from producer.regenerate import regenerate
 from producer.submit import ring_for
@@ -88,7 +88,7 @@ def rate_jobs(factory: Factory, me: Me, lines: Lines) -> ManySaidAnswer:
         reasons = factory.ledger.intake.why_not_each([one for _, one in messages])
         for (index, one), why in zip(messages, reasons, strict=True):
             if why:
-                refused.append(RefusedLine(index=index, problem=fault_of_feedback(why)))
+                refused.append(RefusedLine(index=index, problem=fault_of(why)))
             else:
                 accepted.append(one)
     is_sent = not accepted or post(factory.ledger, factory.broker, accepted)
@@ -189,8 +189,8 @@ def _message(me: Caller, line: dict[str, JsonValue]) -> Feedback | Fault:
         content = rating_of(order.job, **order.model_dump(exclude={"job", "rater"}))
         return message_of(content, rater_of(me, order.rater), me.tenant)
     except ValidationError as error:
-        return fault_of_feedback(what_is_wrong(error))
+        return fault_of(what_is_wrong(error))
     except FeedbackError as error:
-        return fault_of_feedback(str(error))
+        return fault_of(str(error))
     except HTTPException as error:
         return Fault(field="rater", message=error.detail)

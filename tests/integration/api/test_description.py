@@ -141,7 +141,7 @@ def test_every_call_of_the_document_has_a_route():
         sends = " -d " in line or "--data" in line
         address = re.search(r"\$A([^ \"?]*)", line)
         assert address
-        path = re.sub(r"\$[CEJRW]\b|single-\w+-\d+", "ID", f"/v1{address[1]}")
+        path = re.sub(r"\$[CEJRSW]\b|single-\w+-\d+", "ID", f"/v1{address[1]}")
         shown.add((method[1] if method else "POST" if sends else "GET", path))
 
     assert shown - known == set()

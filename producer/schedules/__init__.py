@@ -1,0 +1,1 @@
+"""Schedules: campaigns that are submitted by the clock, each due moment once, whoever dies when."""

@@ -12,6 +12,8 @@ class EventType(StrEnum):
     CAMPAIGN_FINISHED = "campaign.finished"
     # A job became a dead letter.
     ASSET_FAILED = "asset.failed"
+    # What a schedule was due to submit cannot be submitted.
+    SCHEDULE_FAILED = "schedule.failed"
 
 
 def payload(event_id: str, event_type: str, at: float, data: dict[str, Any]) -> bytes:

@@ -9,9 +9,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, bindparam, func, insert, select
 
-from core.tables import campaigns, deliveries, events, jobs, webhooks
+from core.tables import campaigns, deliveries, events, jobs, schedules, webhooks
 from schemas.events import EventType
 from schemas.jobs import JobState
 
@@ -19,9 +19,9 @@ PAGE_ROWS = 1000
 MOST_TOLD_CHARACTERS = 1000
 
 
-def _listens(event_type: EventType) -> ColumnElement[bool]:
+def _listens(event_type: EventType, owner: Table = campaigns) -> ColumnElement[bool]:
     return and_(
-        webhooks.c.tenant == campaigns.c.tenant,
+        webhooks.c.tenant == owner.c.tenant,
         webhooks.c.disabled_reason == "",
         webhooks.c.types.contains(f",{event_type},", autoescape=True),
     )
@@ -47,6 +47,11 @@ _FAILED: Select[Any] = (
     .join(webhooks, _listens(EventType.ASSET_FAILED))
     .where(jobs.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(jobs.c.id)
+)
+_RUN_FAILED: Select[Any] = (
+    select(schedules.c.id, schedules.c.tenant, schedules.c.name, webhooks.c.id.label("webhook_id"))
+    .join(webhooks, _listens(EventType.SCHEDULE_FAILED, schedules))
+    .where(schedules.c.id == bindparam("schedule"))
 )
 
 
@@ -75,6 +80,19 @@ def tell_failed(connection: Connection, job_ids: Sequence[str]) -> None:
             by_job.setdefault(row.id, []).append(row)
         for job_id, rows in by_job.items():
             _write(connection, EventType.ASSET_FAILED, rows, job_id, _failure(rows[0]))
+
+
+def tell_run_failed(connection: Connection, schedule_id: str, due_at: float, reason: str) -> None:
+    """Tell that a campaign that was due by the clock cannot be submitted."""
+    rows = connection.execute(_RUN_FAILED, {"schedule": schedule_id}).all()
+    if rows:
+        data = {
+            "schedule": schedule_id,
+            "name": rows[0].name,
+            "due_at": due_at,
+            "reason": reason[:MOST_TOLD_CHARACTERS],
+        }
+        _write(connection, EventType.SCHEDULE_FAILED, rows, schedule_id, data)
 
 
 def _failure(row: Row[Any]) -> dict[str, object]:

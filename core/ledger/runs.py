@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, select, update
 
 from core.database import Database
+from core.ledger.outbox import tell_run_failed
 from core.ledger.schedules import Schedule, schedule_of
 from core.tables import IS_DUE, IS_SCHEDULED, schedule_runs, schedules
 from schemas.schedules import RunState
@@ -98,18 +99,20 @@ class Runs:
         self._end(run, {"state": RunState.SUBMITTED, "campaign_id": campaign_id, "reason": "", "ended_at": now})
 
     def failed(self, run: Run, reason: str, now: float) -> None:
-        """Record that a run cannot be submitted, and why."""
-        told = reason[:MOST_REASON_CHARACTERS]
-        self._end(run, {"state": RunState.FAILED, "reason": told, "ended_at": now})
+        """Record that a run cannot be submitted, and why; webhooks are told."""
+        told = _storable(reason)
+        with self._database.write() as connection:
+            failed = {"state": RunState.FAILED, "reason": told, "ended_at": now}
+            if connection.execute(update(schedule_runs).where(_is_open(run)).values(failed)).rowcount:
+                tell_run_failed(connection, run.schedule_id, run.due_at, told)
 
     def postpone(self, run: Run, reason: str, until: float) -> None:
         """Try a run again later, and say why it is not submitted yet."""
-        self._end(run, {"reason": reason[:MOST_REASON_CHARACTERS], "not_before": until})
+        self._end(run, {"reason": _storable(reason), "not_before": until})
 
     def _end(self, run: Run, values: dict[str, object]) -> None:
         with self._database.write() as connection:
-            mine = and_(_is_run(run.schedule_id, run.due_at), IS_DUE)
-            connection.execute(update(schedule_runs).where(mine).values(values))
+            connection.execute(update(schedule_runs).where(_is_open(run)).values(values))
 
     def of(self, schedule_id: str, due_at: float) -> Run:
         """Return one run."""
@@ -138,6 +141,15 @@ _DUE = (
 
 def _is_run(schedule_id: str, due_at: float) -> ColumnElement[bool]:
     return and_(schedule_runs.c.schedule_id == schedule_id, schedule_runs.c.due_at == due_at)
+
+
+def _is_open(run: Run) -> ColumnElement[bool]:
+    return and_(_is_run(run.schedule_id, run.due_at), IS_DUE)
+
+
+def _storable(reason: str) -> str:
+    """Return a text that every database takes, at a length that a person reads."""
+    return reason.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()[:MOST_REASON_CHARACTERS]
 
 
 def _run(row: Row[Any]) -> Run:

@@ -63,7 +63,11 @@ def decide_due(ledger: Ledger, now: float) -> int:
     """Decide about every schedule whose moment has come; return how many moments are run."""
     decided = 0
     for schedule in ledger.schedules.due(now):
-        decision = decide(schedule, now)
+        try:
+            decision = decide(schedule, now)
+        except Exception:  # one schedule that nobody thought of must not end all others
+            logger.exception("nothing is decided about %s", schedule.id)
+            continue
         if ledger.runs.decide(schedule, decision, now):
             decided += len(decision.runs)
             logger.info("%s: %d due, %d missed", schedule.id, len(decision.runs), len(decision.skipped))

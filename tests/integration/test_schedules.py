@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from core.errors import ImpossibleWorkError, ScheduleError, StateError, UnknownIdError
 from core.ledger import Ledger
 from core.ledger.schedules import ScheduleState
 from core.settings import Settings
 from core.storage import Storage
+from core.tables import schedules
 from producer.schedules import scheduler
 from producer.schedules.decide import decide
 from producer.schedules.keep import Owner, Wish, add, change
@@ -21,6 +23,7 @@ from producer.schedules.scheduler import decide_due, run, run_now, submit_next
 from producer.schedules.templates import of_file, received
 from schemas.access import Limits
 from schemas.campaigns import Priority
+from schemas.events import EventType
 from schemas.schedules import CatchUp, RunState
 
 from support.scheduled import CAMPAIGN, JOBS, TENANT, Factory, at, without_broker
@@ -311,6 +314,41 @@ def test_a_run_that_cannot_be_made_any_more_fails_with_the_reason_and_the_place(
     (failed,) = factory.ledger.runs.history(schedule.id, 10)
     assert failed.state == RunState.FAILED
     assert failed.reason.startswith("campaign.yaml:9:11: locales[0]: the model 'starter+house' does not write 'de'")
+
+
+def test_webhooks_of_the_tenant_are_told_of_a_run_that_failed(either: Factory):
+    schedule = either.add("0 6 * * 1", ADDED)
+    either.ledger.webhooks.create(TENANT, "https://example.com/hooks", [EventType.SCHEDULE_FAILED])
+    either.ledger.webhooks.create("bob", "https://example.com/hooks", [EventType.SCHEDULE_FAILED])
+    decide_due(either.ledger, at(MONDAY))
+    claimed = either.ledger.runs.claim(at(MONDAY), 30.0)
+    assert claimed
+
+    for _ in range(2):
+        either.ledger.runs.failed(claimed[0], "no \0 such thing", at(MONDAY))
+
+    (event,) = either.ledger.webhooks.page(TENANT, 10)
+    assert (event.type, event.subject) == (EventType.SCHEDULE_FAILED, schedule.id)
+    assert event.data == {
+        "schedule": schedule.id,
+        "name": "roast",
+        "due_at": at(MONDAY),
+        "reason": "no \\0 such thing",
+    }
+    assert either.ledger.webhooks.page("bob", 10) == []
+
+
+def test_a_schedule_that_nothing_can_be_decided_about_does_not_hold_up_another(factory: Factory):
+    broken = factory.add("0 6 * * 1", ADDED, name="a-broken")
+    factory.add("0 6 * * 1", ADDED, name="b-sound")
+    with factory.ledger.database.write() as connection:
+        # A rule that a later version of the library would not take any more.
+        connection.execute(update(schedules).where(schedules.c.id == broken.id).values(cron="no rule"))
+
+    factory.tick(at(MONDAY))
+
+    assert history(factory, broken.id) == []
+    assert factory.campaigns() == ["roast-2026-11-30-0600"]
 
 
 def test_one_schedule_that_nobody_thought_of_does_not_hold_up_another(

@@ -329,8 +329,16 @@ def _status(row: Row[tuple[object, ...]], counted: Mapping[str, int]) -> Campaig
         created_at=row.created_at,
         finished_at=row.finished_at,
         window=row.time_window,
-        opens_at=opening_after(row.time_window, time.time()),
+        opens_at=_opens_at(row, time.time()),
     )
+
+
+def _opens_at(row: Row[tuple[object, ...]], now: float) -> float | None:
+    if row.opens_at > now:
+        return float(row.opens_at)
+    # One that has closed is moved on by the next sweep.
+    has_closed = row.closes_at is not None and row.closes_at <= now
+    return opening_after(row.time_window, now) if has_closed else None
 
 
 def job_row(job: Job, position: int, now: float) -> dict[str, object]:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from celery import Celery
 
-from core.errors import FactoryError, LedgerError, TransientError
+from core.errors import FactoryError, LedgerError, SettingsError, TransientError
 from core.ledger import Ledger
 from core.ledger.runs import Run
 from core.ledger.schedules import Schedule, Template
@@ -97,7 +97,8 @@ def _attempt(ledger: Ledger, settings: Settings, app: Celery, one: Run, schedule
     except LedgerError:
         # Nothing can be recorded either; the lease brings it back.
         raise
-    except TransientError as error:
+    except (TransientError, SettingsError) as error:
+        # Settings are mended by people, who need time for it.
         _later(ledger, one, str(error), now)
     except FactoryError as error:
         ledger.runs.failed(one, str(error), now)

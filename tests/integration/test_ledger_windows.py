@@ -35,7 +35,7 @@ def claimed(ledger: Ledger, limit: int = 100) -> list[str]:
     return [job.campaign_id for job in lease.jobs] if lease else []
 
 
-def set_times(ledger: Ledger, name: str, **times: float) -> None:
+def set_times(ledger: Ledger, name: str, **times: float | str) -> None:
     with ledger.database.write() as connection:
         connection.execute(update(campaigns).where(campaigns.c.id == name).values(**times))
 
@@ -76,6 +76,18 @@ def test_what_has_closed_is_not_served_before_and_after_the_sweep_that_moves_it_
     assert (before, after) == ([], [])
     assert 6900 < opens_at - time.time() <= 7200
     assert closes_at - opens_at == pytest.approx(3600, abs=61)
+
+
+def test_a_window_by_a_clock_that_a_machine_does_not_know_stops_no_sweep(ledger: Ledger):
+    submit(ledger, "elsewhere", window=window(2, 3))
+    submit(ledger, "always")
+    closed = {"opens_at": time.time() - 100, "closes_at": time.time() - 1}
+    set_times(ledger, "elsewhere", **closed, time_window="01:00-02:00 Nowhere/Else")
+
+    swept = ledger.leases.sweep()
+
+    assert swept.waiting_kinds == (Kind.COPY,)
+    assert set(claimed(ledger)) == {"always"}
 
 
 def test_what_was_closed_is_served_from_its_opening_on(ledger: Ledger):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 
 from core.errors import ImpossibleWorkError, ScheduleError, StateError, UnknownIdError
@@ -434,12 +435,17 @@ def test_what_lies_beside_the_file_is_kept_and_later_changes_of_it_do_not_matter
     assert sorted(key.partition("/")[0] for key, _ in storage.list("")) == ["logos", "schedules", "schedules"]
 
 
-def test_a_store_that_is_away_delays_a_run_and_loses_none(
-    own_ledger: Ledger, settings: Settings, storage: Storage, shop: Path
+@pytest.mark.parametrize("fault", ["away", "refuses"])
+def test_a_store_that_is_away_or_refuses_delays_a_run_and_loses_none(
+    own_ledger: Ledger, settings: Settings, storage: Storage, shop: Path, fault: str
 ):
     assert storage.bucket == settings.s3_bucket
     add(own_ledger, settings, of_file(shop / "campaign.yaml", TENANT), Wish("0 6 * * 1"), OWNER, None, at(ADDED))
-    away = settings.model_copy(update={"s3_endpoint": f"http://127.0.0.1:{free_port()}"})
+    changes = {
+        "away": {"s3_endpoint": f"http://127.0.0.1:{free_port()}"},
+        "refuses": {"s3_secret_key": SecretStr("no")},
+    }
+    away = settings.model_copy(update=changes[fault])
 
     Factory(away, own_ledger).tick(at("2026-11-30 07:00"))
     between = own_ledger.campaigns.page(TENANT, 10)

@@ -382,3 +382,13 @@ def test_any_slip_of_the_pen_gives_a_campaign_or_a_report(tmp_path: Path, at: in
         found = str(error)
 
     assert found.encode()
+
+
+def test_a_window_makes_another_campaign_and_no_campaign_without_one_changes_its_id(tmp_path: Path):
+    texts = [GOOD, GOOD + "timezone: Europe/Berlin\n", *(f'{GOOD}window: "22:00-0{hour}:00"\n' for hour in (6, 7))]
+
+    plain, zoned, night, longer_night = (campaigns.read(write(tmp_path, text)).id for text in texts)
+
+    # As it was before there were windows: a file that was submitted then is the same campaign now.
+    assert plain == zoned == "spring-3ee9472b"
+    assert len({plain, night, longer_night}) == 3

@@ -14,6 +14,7 @@ FactoryError
     │   └── ReusedKeyError       an idempotency key was used for another call before
     ├── SettingsError          a setting is missing or wrong
     ├── ModelLoadError         a model cannot be loaded from its reference
+    ├── BrokenVersionError     a version of a model is damaged or does not fit it
     ├── CorruptAssetError      stored bytes do not match their sha256
     ├── CompositionError       an advertisement cannot be composed of its parts
     ├── FeedbackError          a rating or result cannot be recorded
@@ -113,6 +114,14 @@ class SettingsError(PermanentError):
 
 class ModelLoadError(PermanentError):
     """A model cannot be loaded from its reference."""
+
+
+class BrokenVersionError(PermanentError):
+    """A version of a model is damaged in the store or does not fit its model, on every machine alike."""
+
+    def __init__(self, version: str, message: str) -> None:
+        super().__init__(message)
+        self.version = version
 
 
 class CorruptAssetError(PermanentError):

@@ -80,6 +80,17 @@ class Settings(BaseSettings):
             description="Model for music (starter, MusicGen, ACE-Step): `starter`, a folder, a hub id, or s3://bucket/prefix."
         ),
     ] = "starter"
+    canary_least_ratings: Annotated[
+        int, Field(ge=1, description="Ratings that each side of a canary needs before it is judged.")
+    ] = 30
+    canary_sureness: Annotated[
+        float,
+        Field(gt=0.5, lt=1, description="How sure one must be that a challenger is better (or worse) to end a canary."),
+    ] = 0.95
+    canary_longest_days: Annotated[
+        float, Field(gt=0, description="A canary that is still undecided after so many days is stopped.")
+    ] = 14.0
+    canary_seconds: Annotated[float, Field(gt=0, description="How often canaries are judged.")] = 60.0
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")] = "auto"
     dtype: Annotated[
         Literal["auto", "bfloat16", "float16", "float32"], Field(description="Number format of weights.")

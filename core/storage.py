@@ -16,6 +16,7 @@ from schemas.assets import Location
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
 # What a wrong set-up answers: trying again does not help.
@@ -91,10 +92,18 @@ class Storage:
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield key and size of every object below the prefix: for audits and model folders only."""
+        for item in self._items(prefix):
+            yield item["Key"], item["Size"]
+
+    def stored_at(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Yield key and time of storing of every object below the prefix: to clear away what nobody needs."""
+        for item in self._items(prefix):
+            yield item["Key"], item["LastModified"].timestamp()
+
+    def _items(self, prefix: str) -> "Iterator[ObjectTypeDef]":
         with self._translated("list", prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-                for item in page.get("Contents", []):
-                    yield item["Key"], item["Size"]
+                yield from page.get("Contents", [])
 
     def delete(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""

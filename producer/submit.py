@@ -14,12 +14,10 @@ from core.settings import Settings
 from core.storage import Storage
 from producer import plan
 from producer.campaigns import CampaignSource
-from schemas.buckets import model_name
+from schemas.buckets import MOST_MODEL_CHARACTERS, model_name
 from schemas.campaigns import Kind
 from schemas.rates import Rates, rates
 
-# The column that holds a bucket has 200 characters, and a job that is run alone gets a mark behind its bucket.
-MOST_MODEL_CHARACTERS = 180
 # Finished advertisements are composed, not generated.
 LAYOUTS = "layouts"
 

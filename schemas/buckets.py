@@ -5,6 +5,9 @@ from typing import Self
 
 from schemas.campaigns import Kind
 
+# A column of 200 characters holds a bucket, with a mark behind it when its job is run alone, or what made an asset: a
+# model with a version behind it.
+MOST_MODEL_CHARACTERS = 176
 # Where every job can share a batch with every other.
 ANY_SHAPE = "any"
 

@@ -14,6 +14,8 @@ class EventType(StrEnum):
     ASSET_FAILED = "asset.failed"
     # What a schedule was due to submit cannot be submitted.
     SCHEDULE_FAILED = "schedule.failed"
+    # Another version serves a model, also when a person or a worker went back to a former one.
+    VERSION_PROMOTED = "version.promoted"
 
 
 def payload(event_id: str, event_type: str, at: float, data: dict[str, Any]) -> bytes:

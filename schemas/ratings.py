@@ -15,6 +15,7 @@ from schemas.frozen import Frozen
 
 VERSION = 1
 MOST_COMMENT_CHARACTERS = 2000
+MOST_STARS = 5
 # What a database counts with, and more than anybody shows an advertisement.
 MOST_COUNTED = 10**12
 
@@ -24,7 +25,7 @@ JobId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,
 # Any name, on one line.
 Rater = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Comment = Annotated[str, StringConstraints(max_length=MOST_COMMENT_CHARACTERS, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
-Stars = Annotated[int, Field(ge=1, le=5)]
+Stars = Annotated[int, Field(ge=1, le=MOST_STARS)]
 Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 Count = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
 

@@ -16,8 +16,23 @@ VersionId = Annotated[str, StringConstraints(pattern=r"^(copy|image|music)-[0-9]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # The version that a model ships with; a pointer to it means that nothing trained serves.
 SHIPPED = ""
+# Files of versions lie below this, in a folder for each kind and version.
+PREFIX = "versions/"
+# What names the weights that made an asset, behind the last @ of its model; a hash where the weights were shipped.
+_TRAINED = re.compile(r"@((?:copy|image|music)-[0-9]{8}-[0-9a-f]{8})$")
 # Weights and their settings, nothing that could run.
 FILE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(safetensors|json)$")
+
+
+def name_of_version(model: str, version: str) -> str:
+    """Return what assets say of the trained version that made them: `starter+house@copy-20261126-0a1b2c3d`."""
+    return f"{model}@{version}"
+
+
+def version_of(made_by: str) -> str:
+    """Return the trained version that an asset says made it, SHIPPED where the model's own weights did."""
+    found = _TRAINED.search(made_by)
+    return found[1] if found else SHIPPED
 
 
 class VersionFile(Frozen):

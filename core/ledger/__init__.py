@@ -5,17 +5,20 @@ from core.ledger.assets import Assets
 from core.ledger.audit import Audit
 from core.ledger.calls import Calls
 from core.ledger.campaigns import Campaigns
+from core.ledger.canaries import Canaries
 from core.ledger.feedback import Intake
 from core.ledger.jobs import Jobs
 from core.ledger.keys import Keys
 from core.ledger.leases import Leases
 from core.ledger.progress import Progress
+from core.ledger.promotions import Promotions
 from core.ledger.ratings import Ratings
 from core.ledger.replacements import Replacements
 from core.ledger.runs import Runs
 from core.ledger.schedules import Schedules
 from core.ledger.scores import Scores
 from core.ledger.tenants import Tenants
+from core.ledger.versions import Versions
 from core.ledger.webhooks import Webhooks
 from core.settings import Settings
 
@@ -42,6 +45,9 @@ class Ledger:
         self.webhooks = Webhooks(self.database)
         self.schedules = Schedules(self.database)
         self.runs = Runs(self.database)
+        self.versions = Versions(self.database)
+        self.promotions = Promotions(self.database)
+        self.canaries = Canaries(self.database)
 
     def close(self) -> None:
         """Close every connection."""

@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, bindparam, func, insert, select
@@ -19,12 +20,12 @@ PAGE_ROWS = 1000
 MOST_TOLD_CHARACTERS = 1000
 
 
+def _wants(event_type: EventType) -> ColumnElement[bool]:
+    return and_(webhooks.c.disabled_reason == "", webhooks.c.types.contains(f",{event_type},", autoescape=True))
+
+
 def _listens(event_type: EventType, owner: Table = campaigns) -> ColumnElement[bool]:
-    return and_(
-        webhooks.c.tenant == owner.c.tenant,
-        webhooks.c.disabled_reason == "",
-        webhooks.c.types.contains(f",{event_type},", autoescape=True),
-    )
+    return and_(webhooks.c.tenant == owner.c.tenant, _wants(event_type))
 
 
 _FINISHED: Select[Any] = (
@@ -52,6 +53,12 @@ _RUN_FAILED: Select[Any] = (
     select(schedules.c.id, schedules.c.tenant, schedules.c.name, webhooks.c.id.label("webhook_id"))
     .join(webhooks, _listens(EventType.SCHEDULE_FAILED, schedules))
     .where(schedules.c.id == bindparam("schedule"))
+)
+
+_PROMOTED: Select[Any] = (
+    select(webhooks.c.tenant, webhooks.c.id.label("webhook_id"))
+    .where(_wants(EventType.VERSION_PROMOTED))
+    .order_by(webhooks.c.tenant, webhooks.c.id)
 )
 
 
@@ -93,6 +100,12 @@ def tell_run_failed(connection: Connection, schedule_id: str, due_at: float, rea
             "reason": reason[:MOST_TOLD_CHARACTERS],
         }
         _write(connection, EventType.SCHEDULE_FAILED, rows, schedule_id, data)
+
+
+def tell_promoted(connection: Connection, subject: str, data: dict[str, object]) -> None:
+    """Tell every tenant that another version serves a model: models serve them all."""
+    for _, rows in groupby(connection.execute(_PROMOTED).all(), key=lambda row: str(row.tenant)):
+        _write(connection, EventType.VERSION_PROMOTED, list(rows), subject, data)
 
 
 def _failure(row: Row[Any]) -> dict[str, object]:

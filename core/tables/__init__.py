@@ -20,6 +20,7 @@ from core.tables.feedback import (
 from core.tables.metadata import metadata
 from core.tables.outbox import IS_PENDING, attempts, deliveries, events, webhooks
 from core.tables.schedules import IS_DUE, IS_KEPT, IS_SCHEDULED, schedule_runs, schedules, templates
+from core.tables.versions import promotions, versions
 from core.tables.work import (
     IS_LEASED,
     IS_READY,
@@ -68,6 +69,7 @@ __all__ = [
     "jobs",
     "keys",
     "metadata",
+    "promotions",
     "ratings",
     "refusals",
     "results",
@@ -77,5 +79,6 @@ __all__ = [
     "tallies",
     "templates",
     "tenants",
+    "versions",
     "webhooks",
 ]

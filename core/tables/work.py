@@ -145,6 +145,8 @@ assets = Table(
     UniqueConstraint("campaign_id", "fingerprint"),
     # Near-duplicates are looked for among the assets of one product.
     Index("ix_assets_product", "campaign_id", "sku"),
+    # A canary is judged by what was made since it began.
+    Index("ix_assets_created_at", "created_at"),
 )
 
 failures = Table(

@@ -22,7 +22,7 @@ def test_a_secret_is_shown_when_its_webhook_is_made_and_never_again(api: Api):
     assert made["secret"].startswith("whsec_")
     assert listed.json()["webhooks"] == [made["webhook"]]
     assert made["secret"] not in listed.text
-    assert made["webhook"]["types"] == ["asset.failed", "campaign.finished", "schedule.failed"]
+    assert made["webhook"]["types"] == ["asset.failed", "campaign.finished", "schedule.failed", "version.promoted"]
 
 
 @pytest.mark.parametrize(

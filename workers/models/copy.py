@@ -1,5 +1,6 @@
 """The copy family, whole: any causal language model writes candidates for a line; checked and ranked, best first."""
 
+import copy
 import hashlib
 import math
 import warnings
@@ -7,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from peft import PeftModel
+from peft import PeftConfig, PeftModel
+from peft.tuners.lora import LoraLayer
+from safetensors import SafetensorError
+from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
@@ -83,19 +87,34 @@ class _Candidate:
         return self.merit - (0.0 if self.passed else FAILED_PENALTY)
 
 
+@dataclass(frozen=True)
+class Lexicon:
+    """A tokenizer, and what is read out of it once: token rules, and the text of every token."""
+
+    tokenizer: Any
+    rules: Mapping[str, list[int]]
+    pieces: Sequence[str]
+
+    @classmethod
+    def of(cls, tokenizer: Any, model: Any) -> Self:
+        """Read all tokens: that takes a second."""
+        return cls(tokenizer, _token_rules(model, tokenizer), pieces_of(tokenizer))
+
+
 class CopyModel:
     """A loaded language model that writes ad copy. One call at a time."""
 
-    def __init__(self, model: Any, tokenizer: Any, version: str, taste: Taste) -> None:
+    def __init__(self, model: Any, lexicon: Lexicon, version: str, taste: Taste) -> None:
         self.version = version
         self._taste = taste
         self.device = str(model.device)
-        self._tokenizer = tokenizer
+        self._tokenizer = lexicon.tokenizer
         self._dtype = str(model.dtype).removeprefix("torch.")
         self._context = _context_tokens(model.config)
-        self._decoder = Decoder(model, **_token_rules(model, tokenizer))
-        pieces = pieces_of(tokenizer)
-        self._guards = lru_cache(maxsize=KEPT_GUARDS)(lambda brief: BriefGuard(brief, pieces, self._decoder.stops))
+        self._decoder = Decoder(model, **lexicon.rules)
+        self._guards = lru_cache(maxsize=KEPT_GUARDS)(
+            lambda brief: BriefGuard(brief, lexicon.pieces, self._decoder.stops)
+        )
 
     def generate(self, jobs: Sequence[Job], attempt: int, _parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
         """Return the candidates of each job, best first, in the order of the jobs; failing ones last."""
@@ -193,8 +212,39 @@ def _passes(text: str, brief: Brief) -> bool:
     return all(result.passed for result in check(text, brief))
 
 
-def load(reference: str, adapter: str | None, device: str, dtype: str, cache: Path, threads: int) -> CopyModel:
-    """Load a language model: `starter`, a local folder or a hub id, with the adapter `house`, a folder or none.
+class CopyBase:
+    """A language model as it was published, on which adapters take turns.
+
+    It stays on the CPU, its weights mapped from their file; models made of it share what their adapter leaves alone.
+    """
+
+    def __init__(self, reference: str, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+        self._reference = reference
+        self._folder = folder
+        self._device, self._dtype = device, dtype
+        self._network, tokenizer = _read_base(folder)
+        self._lexicon = Lexicon.of(tokenizer, self._network)
+        self._sums = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
+
+    def model(self, adapter: str | None) -> CopyModel:
+        """Return the model with an adapter, `house` or a folder, or without any: the same as when loaded alone.
+
+        Raises ModelLoadError with the way out; out of memory passes through as torch raises it.
+        """
+        folder = _adapter_folder(adapter, self._reference) if adapter else None
+        network = _adapted(self._network, folder, self._dtype) if folder else _sharing(self._network)
+        sums = (
+            [*self._sums, *(sha256_of(path) for path in sorted(folder.glob("*.safetensors")))] if folder else self._sums
+        )
+        name = self._reference if not Path(self._reference).is_dir() else Path(self._reference).resolve().name
+        digest = hashlib.sha256("".join(sums).encode()).hexdigest()
+        version = f"{name}{f'+{_adapter_name(adapter)}' if adapter else ''}@{digest[:8]}"
+        taste = HOUSE_TASTE if self._reference == STARTER and adapter else OTHER_TASTE
+        return CopyModel(network.to(device=self._device, dtype=self._dtype).eval(), self._lexicon, version, taste)
+
+
+def open_base(reference: str, device: str, dtype: str, cache: Path, threads: int) -> CopyBase:
+    """Load a language model, `starter`, a local folder or a hub id, without an adapter.
 
     Raises ModelLoadError with the way out; out of memory passes through as torch raises it.
     """
@@ -202,14 +252,13 @@ def load(reference: str, adapter: str | None, device: str, dtype: str, cache: Pa
     disable_progress_bar()  # type: ignore[no-untyped-call]
     if threads:
         torch.set_num_threads(threads)
-    folder = _model_folder(reference, cache)
-    adapter_folder = _adapter_folder(adapter, reference) if adapter else None
     place = device_of(device)
-    model, tokenizer = _read_model(folder, adapter_folder, place, dtype_of(dtype, quick_dtype(place)))
-    name = reference if not Path(reference).is_dir() else Path(reference).resolve().name
-    version = f"{name}{f'+{_adapter_name(adapter)}' if adapter else ''}@{_weights_sha256(folder, adapter_folder)[:8]}"
-    taste = HOUSE_TASTE if reference == STARTER and adapter else OTHER_TASTE
-    return CopyModel(model, tokenizer, version, taste)
+    return CopyBase(reference, _model_folder(reference, cache), place, dtype_of(dtype, quick_dtype(place)))
+
+
+def load(reference: str, adapter: str | None, device: str, dtype: str, cache: Path, threads: int) -> CopyModel:
+    """Load a language model, with the adapter `house`, a folder or none; see `open_base`."""
+    return open_base(reference, device, dtype, cache, threads).model(adapter)
 
 
 def tokens_for(spec: ChannelSpec) -> int:
@@ -258,35 +307,62 @@ def _adapter_name(adapter: str) -> str:
     return adapter if adapter == HOUSE else Path(adapter).resolve().name
 
 
-def _read_model(folder: Path, adapter: Path | None, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+def _read_base(folder: Path) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        # An adapter is added in float32 and rounded once.
-        first_dtype = torch.float32 if adapter else dtype
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=first_dtype, use_safetensors=True)
-        if adapter:
-            model = _with_adapter(model, adapter).to(dtype)
-        return model.to(device).eval(), tokenizer
+        return AutoModelForCausalLM.from_pretrained(folder, dtype="auto", use_safetensors=True), tokenizer
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise ModelLoadError(
-            f"no causal language model can be loaded from {folder}{f' with {adapter}' if adapter else ''}: "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}; "
+            f"no causal language model can be loaded from {folder}: {_first_line(error)}; "
             "a Hugging Face folder with config.json, tokenizer and *.safetensors is needed"
         ) from error
 
 
-def _with_adapter(model: Any, adapter: Path) -> Any:
-    with warnings.catch_warnings():
-        # peft reads a property that transformers 6 renames; nothing that a user could change.
-        warnings.simplefilter("ignore", FutureWarning)
-        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+def _sharing(network: Any) -> Any:
+    """Return a network with the same weights, that can be given others without a change of this one."""
+    own = {id(weight): nn.Parameter(weight.data, requires_grad=False) for weight in network.parameters()}
+    return copy.deepcopy(network, own)
 
 
-def _weights_sha256(folder: Path, adapter: Path | None) -> str:
-    files = sorted(folder.glob("*.safetensors")) + (sorted(adapter.glob("*.safetensors")) if adapter else [])
-    return hashlib.sha256("".join(sha256_of(path) for path in files).encode()).hexdigest()
+def _adapted(network: Any, adapter: Path, dtype: torch.dtype) -> Any:
+    """Return the network with an adapter merged into it: added in float32 and rounded once."""
+    try:
+        with warnings.catch_warnings():
+            # peft reads a property that transformers 6 renames; nothing that a user could change.
+            warnings.simplefilter("ignore", FutureWarning)
+            if not _is_plain(PeftConfig.from_pretrained(str(adapter))):
+                return PeftModel.from_pretrained(copy.deepcopy(network).float(), adapter).merge_and_unload()
+            wrapped = PeftModel.from_pretrained(_sharing(network), adapter)
+        for layer in wrapped.modules():
+            if isinstance(layer, LoraLayer):
+                _merge(layer, dtype)
+        return wrapped.unload()
+    except torch.OutOfMemoryError:
+        raise
+    # What a header of safetensors may be wrong in is an error of its own kind, straight under Exception.
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
+        raise ModelLoadError(f"adapter {adapter} does not fit its model: {_first_line(error)}") from error
+
+
+def _is_plain(config: Any) -> bool:
+    """Tell whether an adapter changes nothing but the weights of linear layers, each by a product of two matrices."""
+    return bool(
+        config.peft_type == "LORA" and not config.use_dora and config.bias == "none" and not config.modules_to_save
+    )
+
+
+@torch.no_grad()
+def _merge(layer: Any, dtype: torch.dtype) -> None:
+    """Put the merged weights in the place of the layer's own: layer by layer, so that little is held in float32."""
+    (name,) = layer.active_adapters
+    weight = layer.get_base_layer().weight
+    weight.data = (weight.data.float() + layer.get_delta_weight(name)).to(dtype)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _context_tokens(config: Any) -> int:

@@ -5,12 +5,15 @@ step and word. All prompts have the same length, so nothing is padded.
 """
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, DynamicCache
 
 from core.errors import ModelLoadError
@@ -109,8 +112,8 @@ def _pick(
     return tokens[:, 0], log_ps.gather(1, tokens)[:, 0]
 
 
-def composer(folder: Path, device: torch.device) -> Composer:
-    """Load a folder of weights; float32 on a CPU, whatever is stored."""
+def composer(folder: Path, device: torch.device, adapter: Path | None = None) -> Composer:
+    """Load a folder of weights, with a LoRA adapter merged into them or without; float32, whatever is stored."""
     lacking = [name for name in (WEIGHTS, "tokenizer.json") if not (folder / name).is_file()]
     if lacking:
         raise ModelLoadError(
@@ -119,4 +122,18 @@ def composer(folder: Path, device: torch.device) -> Composer:
         )
     vocabulary = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
     network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    if adapter:
+        network = _adapted(network, adapter)
     return Composer(network.to(device), vocabulary)
+
+
+def _adapted(network: Any, adapter: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            # peft reads a property that transformers 6 renames; nothing that a user could change.
+            warnings.simplefilter("ignore", FutureWarning)
+            return PeftModel.from_pretrained(network, adapter).merge_and_unload()
+    # What a header of safetensors may be wrong in is an error of its own kind, straight under Exception.
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ModelLoadError(f"adapter {adapter} does not fit its model: {reason}") from error

@@ -94,7 +94,10 @@ def _recipe(music: Music, brief: MusicBrief) -> dict[str, JsonValue]:
     }
 
 
-def load(name: str, device: torch.device, folder: Path = SHIPPED) -> MusicModel:
-    """Load a folder of weights as its training exports them; raises ModelLoadError with the way out."""
-    loaded = composer(folder, device)
+def load(name: str, device: torch.device, folder: Path = SHIPPED, adapter: Path | None = None) -> MusicModel:
+    """Load a folder of weights as its training exports them, with a LoRA adapter or without.
+
+    Raises ModelLoadError with the way out. The version names the weights of the folder alone.
+    """
+    loaded = composer(folder, device, adapter)
     return MusicModel(loaded, Memory(tunes()), f"{name}@{sha256_of(folder / WEIGHTS)[:8]}", str(device))

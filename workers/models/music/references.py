@@ -29,27 +29,33 @@ COMPOSER, MUSICGEN, ACE_STEP = "llama", "musicgen", "AceStepPipeline"
 RECORDERS: dict[str, type[MusicGen | AceStep]] = {MUSICGEN: MusicGen, ACE_STEP: AceStep}
 
 
-def load(reference: str, device: str, dtype: str, cache: Path, threads: int) -> MusicModel | RecordedMusicModel:
+def load(
+    reference: str, device: str, dtype: str, cache: Path, threads: int, adapter: str | None = None
+) -> MusicModel | RecordedMusicModel:
     """Load `starter`, or a folder or hub id of the starter's kind, of MusicGen or of ACE-Step.
 
+    Those of the starter's kind take a LoRA adapter, a folder of peft.
     Raises ModelLoadError with the way out; out of memory passes through as torch raises it.
     """
     if threads:
         torch.set_num_threads(threads)
     _quieten()
     place = device_of(device)
+    adapter_folder = Path(adapter) if adapter else None
     if reference == STARTER:
-        return model.load(STARTER, place)
+        return model.load(STARTER, place, adapter=adapter_folder)
     folder = Path(reference) if Path(reference).is_dir() else _fetched(reference, cache)
     kind = _kind_of(folder)
     name = folder.resolve().name if Path(reference).is_dir() else reference
     if kind == COMPOSER:
-        return model.load(name, place, folder)
+        return model.load(name, place, folder, adapter_folder)
     if kind not in RECORDERS:
         raise ModelLoadError(
             f"{reference!r} is {kind or 'no model of music'}: FACTORY_MUSIC_MODEL takes `starter`, a folder that "
             "`factory models train-starter music` exported, MusicGen of transformers, or ACE-Step of diffusers"
         )
+    if adapter:
+        raise ModelLoadError(f"{kind} takes no adapter here: only models of the starter's kind do")
     recorder = _opened(kind, folder, name, place, dtype_of(dtype, exact_dtype(place)))
     if recorder.licence_warning:
         logger.warning("%s: %s", name, recorder.licence_warning)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
 
 from core.errors import ImpossibleWorkError, ModelLoadError
 from core.music.pieces import Piece
@@ -81,3 +83,24 @@ def test_a_folder_of_weights_is_loaded_under_its_name_and_hash(tmp_path: Path):
 def test_missing_weights_are_named_with_the_way_to_get_them(tmp_path: Path):
     with pytest.raises(ModelLoadError, match="`factory models train-starter music`, or set FACTORY_MUSIC_MODEL"):
         model.load("starter", torch.device("cpu"), tmp_path)
+
+
+# peft reads a property that transformers 6 renames.
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
+def test_an_adapter_changes_the_pieces_and_one_that_does_not_fit_says_so(tmp_path: Path):
+    folder = write_composer(tmp_path / "tiny")
+    recipe = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    torch.manual_seed(1)
+    get_peft_model(AutoModelForCausalLM.from_pretrained(folder), recipe).save_pretrained(tmp_path / "brand")
+    jobs = [music_job(ORDERS[0], 1)]
+
+    plain, adapted = (
+        references.load(str(folder), "cpu", "float32", tmp_path, 1, adapter)
+        for adapter in (None, str(tmp_path / "brand"))
+    )
+    [[before]], [[after]] = plain.generate(jobs, 1), adapted.generate(jobs, 1)
+    (tmp_path / "brand" / "adapter_model.safetensors").write_bytes(b"no weights")
+
+    assert before.recipe["words"] != after.recipe["words"]
+    with pytest.raises(ModelLoadError, match="brand does not fit its model"):
+        references.load(str(folder), "cpu", "float32", tmp_path, 1, str(tmp_path / "brand"))

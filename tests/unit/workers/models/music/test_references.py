@@ -151,3 +151,9 @@ def test_a_brief_is_told_in_words():
     assert prompt_of(brief) == (
         "calm instrumental ambient music, 76 bpm, 4/4 time, in F# minor, very calm, with harp, cello, seamless loop"
     )
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_model_that_takes_no_adapter_says_so(name: str, folders: dict[str, Path]):
+    with pytest.raises(ModelLoadError, match="takes no adapter here"):
+        references.load(str(folders[name]), "cpu", "float32", folders[name], 1, "brand")

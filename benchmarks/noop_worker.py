@@ -21,6 +21,7 @@ from core.settings import Settings
 from schemas.assets import Asset, Location
 from schemas.campaigns import Kind
 from schemas.jobs import Job
+from schemas.versions import SHIPPED
 from workers.choose import Chosen
 from workers.engine import Engine
 from workers.events import JobEvents
@@ -56,9 +57,9 @@ class NoopModel:
 class NoopEngine(Engine):
     """An engine with no device behind it."""
 
-    def model_of(self, bucket: str) -> Model:
+    def model_of(self, bucket: str, version: str = SHIPPED) -> Model:
         """Return the one model, whatever the bucket."""
-        del bucket
+        del bucket, version
         return _noop_model()
 
 
@@ -69,7 +70,7 @@ class Noop(Generator):
         self, settings: Settings, app: Celery, ledger: Ledger, nodename: str, stopping: threading.Event
     ) -> None:
         super().__init__(settings, app, ledger, nodename, stopping)
-        self._engine = NoopEngine(settings, self._ledger.leases, self._storage)
+        self._engine = NoopEngine(settings, self._ledger.leases, self._storage, self._ledger.versions)
 
 
 class Published(Noop):
@@ -86,7 +87,10 @@ class Published(Noop):
         with self._engine.turn(bucket):
             results = self._engine.generate(bucket, jobs, 1)
         batch.chosen = [
-            (Chosen(made.job, finished_line(sample.data.decode()), sample, (), 0), made.device_seconds)
+            (
+                Chosen(made.job, finished_line(sample.data.decode()), sample, (), 0, NoopModel.version),
+                made.device_seconds,
+            )
             for made in results
             for sample in made.samples[:1]
         ]

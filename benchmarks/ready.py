@@ -23,7 +23,14 @@ def make_ready(job: Job, ledger: Ledger, storage: Storage) -> None:
         raise StateError(f"the part {job.id} of the benchmark was not there to be made")
     data = picture_work.parts()["headline" if job.kind == Kind.COPY else "image"]
     preview, content_type = (data.decode(), "text/plain") if job.kind == Kind.COPY else ("", "image/png")
-    chosen = Chosen(job, Finished(data, content_type, preview, job.id), Sample(data, content_type, 0.0, {}), (), 0)
+    chosen = Chosen(
+        job,
+        Finished(data, content_type, preview, job.id),
+        Sample(data, content_type, 0.0, {}),
+        (),
+        0,
+        picture_work.READY,
+    )
     with ThreadPoolExecutor(1) as uploads:
-        assets = publish(storage, uploads, [(chosen, 0.0)], picture_work.READY, "none")
+        assets = publish(storage, uploads, [(chosen, 0.0)], "none")
     ledger.leases.finish(lease, assets)

@@ -20,6 +20,7 @@ from schemas.ratings import Feedback
 
 GENERATE = "generate"
 SWEEP = "sweep"
+JUDGE_CANARIES = "judge_canaries"
 FEEDBACK = "feedback"
 HOUSEKEEPING_QUEUE = "housekeeping"
 FEEDBACK_QUEUE = "feedback"
@@ -61,15 +62,16 @@ def make_app(settings: Settings) -> Celery:
         task_default_routing_key=HOUSEKEEPING_QUEUE,
         broker_transport_options=_transport_options(settings),
         beat_schedule={
-            "sweep": {
-                "task": SWEEP,
-                "schedule": settings.sweep_seconds,
-                "options": {"expires": settings.sweep_seconds, "queue": HOUSEKEEPING_QUEUE},
-            }
+            SWEEP: _housekeeping(SWEEP, settings.sweep_seconds),
+            JUDGE_CANARIES: _housekeeping(JUDGE_CANARIES, settings.canary_seconds),
         },
         beat_max_loop_interval=settings.sweep_seconds,
     )
     return app
+
+
+def _housekeeping(task: str, seconds: float) -> dict[str, object]:
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds, "queue": HOUSEKEEPING_QUEUE}}
 
 
 def _transport_options(settings: Settings) -> dict[str, object]:

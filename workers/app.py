@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from celery import signals
 from celery.exceptions import Reject
 
-from core.broker import FEEDBACK, GENERATE, SWEEP, make_app, queue_of
+from core.broker import FEEDBACK, GENERATE, JUDGE_CANARIES, SWEEP, make_app, queue_of
 from core.errors import SettingsError, TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
 from core.settings import Settings
 from schemas.campaigns import Kind
+from workers.canaries import judge_canaries
 from workers.feedback import record_patiently
 from workers.keeper import release_dead
 from workers.revoke import cancel_on_revoke
@@ -76,6 +77,15 @@ def sweep_task() -> None:
         sweep(app, open_ledger())
     except TransientError as error:
         logger.warning("nothing swept: %s", error)
+
+
+@app.task(name=JUDGE_CANARIES, send_events=False)
+def judge_canaries_task() -> None:
+    """End the canaries that people have decided."""
+    try:
+        judge_canaries(open_ledger(), settings)
+    except TransientError as error:
+        logger.warning("no canary judged: %s", error)
 
 
 # Unlike a ticket, feedback exists nowhere else until it is recorded: so it is acknowledged last.

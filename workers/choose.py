@@ -34,6 +34,8 @@ class Chosen:
     sample: Sample
     checks: tuple[Check, ...]
     rank: int
+    # The version that made it, as its asset names it.
+    model: str
 
 
 class Chooser:
@@ -75,7 +77,7 @@ class Chooser:
             except PermanentError as error:
                 reasons[f"{FINISH}: {error}"] += 1
                 continue
-            found.append(Chosen(job, finished, sample, (), rank))
+            found.append(Chosen(job, finished, sample, (), rank, version))
         return found
 
     def _taken(self, fit: Sequence[tuple[Job, Sequence[Chosen]]]) -> "_Taken":

@@ -7,20 +7,37 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from core.errors import FactoryError, LedgerError, ModelLoadError, PermanentError
+from core import versions
+from core.errors import (
+    BrokenVersionError,
+    CorruptAssetError,
+    FactoryError,
+    LedgerError,
+    ModelLoadError,
+    PermanentError,
+)
 from core.ledger.leases import Failure, Leases
+from core.ledger.versions import Versions
 from core.settings import Settings
 from core.storage import Storage
 from schemas.buckets import Bucket, reference_and_adapter
 from schemas.campaigns import Kind
 from schemas.jobs import Job
+from schemas.versions import SHIPPED, name_of_version
 from workers.models.protocol import NO_PARTS, Model, Parts, Sample
+
+if TYPE_CHECKING:
+    from workers.models.copy import CopyBase
 
 logger = logging.getLogger(__name__)
 
+# Versions of one model that stay loaded: champion and challenger; without a canary the former champion, so that a
+# rollback takes no time.
+MOST_VERSIONS = 2
 OUT_OF_MEMORY = "out_of_memory"
 MODEL_LOAD = "model_load"
 
@@ -33,18 +50,23 @@ class Result:
     samples: tuple[Sample, ...]
     failure: Failure | None
     device_seconds: float
+    # What made the samples, as assets name it.
+    model: str = ""
 
 
 class Engine:
     """One device. Threads take turns: `with engine.turn(): engine.generate(...)`."""
 
-    def __init__(self, settings: Settings, leases: Leases, storage: Storage) -> None:
+    def __init__(self, settings: Settings, leases: Leases, storage: Storage, registered: Versions) -> None:
         self._settings = settings
         self._leases = leases
         self._storage = storage
+        self._registered = registered
         # Who holds the device may ask for it again. Composing needs no device, only that one batch has it at a time.
         self._device_turn, self._compose_turn = threading.RLock(), threading.RLock()
-        self._models: dict[tuple[Kind, str], Model] = {}
+        # Of each model the versions that are loaded, the one used last behind.
+        self._models: dict[tuple[Kind, str], dict[str, Model]] = {}
+        self._bases: dict[str, CopyBase] = {}
         self._limits: dict[str, int] = {}
         # When the device began its batch (monotonic seconds); None while it is idle or loads a model.
         self.busy_since: float | None = None
@@ -58,17 +80,54 @@ class Engine:
             self._limits[bucket] = min(self._settings.batch_size, known or self._settings.batch_size)
         return self._limits[bucket]
 
-    def model_of(self, bucket: str) -> Model:
-        """Return the loaded model of a bucket; the first call loads it."""
-        name = Bucket.parse(bucket).model
-        key = Bucket.parse(bucket).kind, name
-        if key not in self._models:
-            was_busy = self.busy_since is not None
-            # A large model may load for longer than a batch may take.
-            self.busy_since = None
-            self._models[key] = self._load(*key)
+    def model_of(self, bucket: str, version: str = SHIPPED) -> Model:
+        """Return the loaded model of a bucket, in the weights of a version; the first call loads it."""
+        key = Bucket.parse(bucket).kind, Bucket.parse(bucket).model
+        loaded = self._models.setdefault(key, {})
+        if version not in loaded:
+            while len(loaded) >= MOST_VERSIONS:
+                del loaded[next(iter(loaded))]
+            loaded[version] = self._load_alone(key, version)
+        # Put behind the others: the one used longest ago goes first.
+        loaded[version] = loaded.pop(version)
+        return loaded[version]
+
+    def make_ready(self, bucket: str, version: str) -> None:
+        """Load a version that was trained, if it is not; call it in a turn.
+
+        Raises BrokenVersionError when it can be loaded nowhere, TransientError when the store is away, ModelLoadError
+        when this machine lacks the model itself.
+        """
+        if version == SHIPPED:
+            return
+        try:
+            self.model_of(bucket, version)
+        except CorruptAssetError as error:
+            raise BrokenVersionError(version, str(error)) from error
+        except ModelLoadError as error:
+            # Where the model loads in the weights it ships with, the machine has what it needs.
+            self.model_of(bucket)
+            raise BrokenVersionError(version, str(error)) from error
+        except torch.OutOfMemoryError as error:
+            # Where jobs are made this is met again, and said of each of them.
+            logger.warning("no room for version %s: %s", version, error)
+
+    def _load_alone(self, key: tuple[Kind, str], version: str) -> Model:
+        """Load a model; where it does not fit beside its other versions, they make room."""
+        was_busy = self.busy_since is not None
+        # A large model may load for longer than a batch may take.
+        self.busy_since = None
+        try:
+            return self._load(*key, version)
+        except torch.OutOfMemoryError:
+            if not self._models[key]:
+                raise
+            logger.warning("%s: %s does not fit beside its other versions, which make room", key[1], version)
+        finally:
             self.busy_since = time.monotonic() if was_busy else None
-        return self._models[key]
+        self._models[key].clear()
+        _empty_cache()
+        return self._load(*key, version)
 
     @contextmanager
     def turn(self, bucket: str) -> Iterator[float]:
@@ -77,23 +136,27 @@ class Engine:
         with self._compose_turn if _is_composed(bucket) else self._device_turn:
             yield time.monotonic() - asked_at
 
-    def generate(self, bucket: str, jobs: Sequence[Job], attempt: int, parts: Parts = NO_PARTS) -> list[Result]:
+    def generate(
+        self, bucket: str, jobs: Sequence[Job], attempt: int, parts: Parts = NO_PARTS, version: str = SHIPPED
+    ) -> list[Result]:
         """Return a result for each job, in their order. Never raises what one job caused. Call it in a turn."""
         if _is_composed(bucket):
-            return self._bisect(bucket, jobs, attempt, parts)
+            return self._bisect(bucket, version, jobs, attempt, parts)
         self.busy_since = started = time.monotonic()
         try:
-            return self._bisect(bucket, jobs, attempt, parts)
+            return self._bisect(bucket, version, jobs, attempt, parts)
         finally:
             self.busy_since = None
             self.busy_seconds += time.monotonic() - started
 
-    def _bisect(self, bucket: str, jobs: Sequence[Job], attempt: int, parts: Parts) -> list[Result]:
+    def _bisect(self, bucket: str, version: str, jobs: Sequence[Job], attempt: int, parts: Parts) -> list[Result]:
         started = time.monotonic()
         failure: Failure | None = None
         made: list[list[Sample]] = []
+        name = ""
         try:
-            model = self.model_of(bucket)
+            model = self.model_of(bucket, version)
+            name = model.version
             # The first batch does not pay for loading.
             started = time.monotonic()
             made = model.generate(jobs, attempt, parts)
@@ -102,22 +165,21 @@ class Engine:
         # Here the error and the frames it held are gone, and with them the tensors that filled the device.
         seconds = (time.monotonic() - started) / len(jobs)
         if failure is None:
-            return [Result(job, tuple(samples), None, seconds) for job, samples in zip(jobs, made, strict=True)]
+            return [Result(job, tuple(some), None, seconds, name) for job, some in zip(jobs, made, strict=True)]
         if len(jobs) > 1 and failure.code == OUT_OF_MEMORY:
             self._remember_limit(bucket, len(jobs) // 2)
         if len(jobs) > 1 and failure.code != MODEL_LOAD:
             logger.warning("batch of %d in %s failed (%s): halving", len(jobs), bucket, failure.code)
             half = len(jobs) // 2
             return [
-                *self._bisect(bucket, jobs[:half], attempt, parts),
-                *self._bisect(bucket, jobs[half:], attempt, parts),
+                *self._bisect(bucket, version, jobs[:half], attempt, parts),
+                *self._bisect(bucket, version, jobs[half:], attempt, parts),
             ]
         failed = [replace(failure, job_id=job.id, device_seconds=seconds) for job in jobs]
         return [Result(job, (), one, seconds) for job, one in zip(jobs, failed, strict=True)]
 
     def _remember_limit(self, bucket: str, limit: int) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _empty_cache()
         self._limits[bucket] = min(limit, self.batch_size(bucket))
         logger.warning("from now on at most %d jobs in %s", self._limits[bucket], bucket)
         try:
@@ -125,9 +187,12 @@ class Engine:
         except LedgerError as error:
             logger.warning("the limit is kept in this process alone: %s", error)
 
-    def _load(self, kind: Kind, name: str) -> Model:
+    def _load(self, kind: Kind, name: str, version: str) -> Model:
+        """Load a model. A version takes the place of its adapter, and names itself."""
         started = time.monotonic()
         reference, adapter = reference_and_adapter(name)
+        if version != SHIPPED:
+            adapter = str(versions.fetch(self._storage, self._registered.get(version).described, self.cache))
         loaders = {
             Kind.COPY: self._load_copy,
             Kind.IMAGE: self._load_image,
@@ -135,6 +200,8 @@ class Engine:
             Kind.MUSIC: self._load_music,
         }
         model = loaders[kind](self._local(reference), adapter)
+        if version != SHIPPED:
+            model.version = name_of_version(name, version)
         logger.info("loaded %s on %s in %.1f s", model.version, model.device, time.monotonic() - started)
         return model
 
@@ -142,7 +209,12 @@ class Engine:
         from workers.models import copy  # noqa: PLC0415 - only a worker of this kind pays for it
 
         settings = self._settings
-        return copy.load(reference, adapter, settings.device, settings.dtype, self.cache, settings.threads)
+        if reference not in self._bases:
+            # Kept, so that another version need load no more than its adapter.
+            self._bases[reference] = copy.open_base(
+                reference, settings.device, settings.dtype, self.cache, settings.threads
+            )
+        return self._bases[reference].model(adapter)
 
     def _load_image(self, reference: str, adapter: str | None) -> Model:
         from workers.models import image  # noqa: PLC0415 - only a worker of this kind pays for it
@@ -158,11 +230,11 @@ class Engine:
 
         return CreativeModel()
 
-    def _load_music(self, reference: str, _adapter: str | None) -> Model:
+    def _load_music(self, reference: str, adapter: str | None) -> Model:
         from workers.models.music import references  # noqa: PLC0415 - only a worker of this kind pays for it
 
         settings = self._settings
-        return references.load(reference, settings.device, settings.dtype, self.cache, settings.threads)
+        return references.load(reference, settings.device, settings.dtype, self.cache, settings.threads, adapter)
 
     @property
     def cache(self) -> Path:
@@ -191,6 +263,11 @@ class Engine:
                 part.write_bytes(self._storage.get_whole(key))
                 part.rename(target)
         return str(folder)
+
+
+def _empty_cache() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _is_composed(bucket: str) -> bool:

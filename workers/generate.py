@@ -10,14 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from celery import Celery
 
 from core.broker import ring
-from core.errors import BrokerError, SettingsError, TransientError
+from core.errors import BrokenVersionError, BrokerError, ModelLoadError, SettingsError, TransientError
 from core.ledger import Ledger
 from core.ledger.leases import ALONE, Failure, Lease, Pick, Settled
+from core.ledger.promotions import Order
 from core.settings import Settings
 from core.storage import Storage
 from schemas.assets import Asset
@@ -30,8 +32,9 @@ from workers.events import JobEvents
 from workers.finishing import finishers
 from workers.gather import gather
 from workers.keeper import LeaseKeeper, worker_id
-from workers.models.protocol import NO_PARTS, Parts
+from workers.models.protocol import NO_PARTS, Parts, Sample
 from workers.publish import publish
+from workers.sides import Sides
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +56,8 @@ class Batch:
     lease: Lease
     # When the device began it; until then, when it was claimed.
     began_at: float = field(default_factory=time.monotonic)
+    # The version that makes each job, for all rounds: a promotion in the middle changes nothing.
+    versions: dict[str, str] = field(default_factory=dict)
     chosen: list[tuple[Chosen, float]] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     # Device seconds of each job, and how often which check failed.
@@ -76,7 +81,8 @@ class Generator:
         self._stopping = stopping
         self._ledger = ledger
         self._storage = Storage(settings)
-        self._engine = Engine(settings, self._ledger.leases, self._storage)
+        self._engine = Engine(settings, self._ledger.leases, self._storage, self._ledger.versions)
+        self._sides = Sides(self._ledger.promotions)
         self._chooser = Chooser(self._ledger.assets, finishers(settings))
         self._events = JobEvents(app, nodename)
         self._uploads = ThreadPoolExecutor(settings.upload_threads, thread_name_prefix="upload")
@@ -169,15 +175,46 @@ class Generator:
             batch.began_at = time.monotonic()
             self._events.send(event for job in jobs for event in events.begun(job, attempts[job.id]))
             parts = self._gather(jobs)
-            results = self._engine.generate(bucket, jobs, 1, parts)
+            batch.versions = self._divide(bucket, [job.id for job in jobs])
+            results = self._generate(batch, jobs, 1, parts)
         jobs = self._choose(batch, results)
         for attempt in range(2, ROUNDS + 1):
             if not jobs:
                 return
             with self._engine.turn(bucket):
-                results = self._engine.generate(bucket, jobs, attempt, parts)
+                results = self._generate(batch, jobs, attempt, parts)
             jobs = self._choose(batch, results)
         batch.failed += [rejection(job, batch.reasons[job.id], batch.seconds[job.id]) for job in jobs]
+
+    def _divide(self, bucket: str, job_ids: Sequence[str]) -> dict[str, str]:
+        """Return the version that makes each job, every one of them loaded.
+
+        One that is broken is withdrawn for all to see, and what serves then is asked again: nothing is ever made by
+        another version than the ledger says.
+        """
+        while True:
+            found = self._patiently(lambda: self._sides.of(bucket, job_ids))
+            try:
+                for version in sorted(set(found.values())):
+                    self._patiently(partial(self._engine.make_ready, bucket, version))
+            except BrokenVersionError as error:
+                order = Order(self._worker, f"a worker cannot load it: {error}")
+                logger.error("version %s is withdrawn: %s", error.version, error)  # noqa: TRY400 - it says all
+                self._patiently(partial(self._sides.withdraw, bucket, error.version, order))
+            except ModelLoadError:
+                # This machine lacks something: each job says what.
+                return found
+            else:
+                return found
+
+    def _generate(self, batch: Batch, jobs: Sequence[Job], attempt: int, parts: Parts) -> list[Result]:
+        """Have each version make its part of the jobs: the versions of a batch are never mixed."""
+        bucket, results = batch.lease.bucket, []
+        for version in sorted(set(batch.versions.values())):
+            mine = [job for job in jobs if batch.versions[job.id] == version]
+            if mine:
+                results += self._engine.generate(bucket, mine, attempt, parts, version)
+        return results
 
     def _gather(self, jobs: Sequence[Job]) -> Parts:
         """Fetch what the jobs are made of: the assets of their inputs, and the brand's logo."""
@@ -199,20 +236,24 @@ class Generator:
         """Add what passes the checks to the batch; return the jobs that need other candidates."""
         batch.seconds.update({result.job.id: result.device_seconds for result in results})
         batch.failed += [result.failure for result in results if result.failure]
-        made = [(result.job, result.samples) for result in results if not result.failure]
-        version = self._engine.model_of(batch.lease.bucket).version if made else ""
-        chosen, wrong = self._patiently(lambda: self._chooser.choose(made, version))
-        batch.chosen += [(one, batch.seconds[one.job.id]) for one in chosen]
-        for job_id, counted in wrong.items():
-            batch.reasons[job_id].update(counted)
-        done = {one.job.id for one in chosen}
-        return [job for job, _ in made if job.id not in done]
+        by_model: defaultdict[str, list[tuple[Job, tuple[Sample, ...]]]] = defaultdict(list)
+        for result in results:
+            if not result.failure:
+                by_model[result.model].append((result.job, result.samples))
+        left: list[Job] = []
+        for model, made in by_model.items():
+            chosen, wrong = self._patiently(partial(self._chooser.choose, made, model))
+            batch.chosen += [(one, batch.seconds[one.job.id]) for one in chosen]
+            for job_id, counted in wrong.items():
+                batch.reasons[job_id].update(counted)
+            done = {one.job.id for one in chosen}
+            left += [job for job, _ in made if job.id not in done]
+        return left
 
     def _settle(self, batch: Batch) -> None:
         """Publish and record. S3 or the database away: wait and go on, the lease is renewed meanwhile."""
-        model = self._engine.model_of(batch.lease.bucket).version if batch.chosen else ""
         stored: list[Asset] = self._patiently(
-            lambda: publish(self._storage, self._uploads, batch.chosen, model, self._engine.device)
+            lambda: publish(self._storage, self._uploads, batch.chosen, self._engine.device)
         )
         settled = self._patiently(lambda: self._ledger.leases.finish(batch.lease, stored, batch.failed))
         self._tell(batch, stored, settled)

@@ -28,7 +28,6 @@ def publish(
     storage: Storage,
     uploads: Executor,
     chosen: Sequence[tuple[Chosen, float]],
-    model: str,
     device: str,
 ) -> list[Asset]:
     """Store a batch, all of one kind, and its manifests; return the assets, in the order of the chosen.
@@ -38,10 +37,10 @@ def publish(
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if chosen and chosen[0][0].job.kind != Kind.COPY:
-        return list(uploads.map(lambda made: _publish_one(storage, made, model, device, now), chosen))
+        return list(uploads.map(lambda made: _publish_one(storage, made, device, now), chosen))
     by_campaign = [list(group) for _, group in groupby(sorted(chosen, key=_campaign_of), key=_campaign_of)]
     assets: dict[str, Asset] = {}
-    for part in uploads.map(lambda group: _publish_texts(storage, group, model, device, now), by_campaign):
+    for part in uploads.map(lambda group: _publish_texts(storage, group, device, now), by_campaign):
         assets |= {asset.job_id: asset for asset in part}
     return [assets[one.job.id] for one, _ in chosen]
 
@@ -50,16 +49,16 @@ def _campaign_of(made: tuple[Chosen, float]) -> str:
     return made[0].job.campaign_id
 
 
-def _publish_one(storage: Storage, made: tuple[Chosen, float], model: str, device: str, now: str) -> Asset:
+def _publish_one(storage: Storage, made: tuple[Chosen, float], device: str, now: str) -> Asset:
     one, seconds = made
     data = one.finished.data
     folder = f"campaigns/{one.job.campaign_id}/assets/{one.job.id}"
     name = f"{folder}/{hashlib.sha256(data).hexdigest()[:16]}"
     location = storage.put(f"{name}.{ENDINGS[one.finished.content_type]}", data, one.finished.content_type)
     companions = tuple(_companion(storage, folder, file) for file in one.finished.companions)
-    manifest = _manifest(one, seconds, location, model, device, now, companions)
+    manifest = _manifest(one, seconds, location, device, now, companions)
     written = storage.put(f"{name}.json", manifest.model_dump_json().encode(), JSON)
-    return _asset(one, seconds, location, written, model)
+    return _asset(one, seconds, location, written)
 
 
 def _companion(storage: Storage, folder: str, file: File) -> Companion:
@@ -68,20 +67,17 @@ def _companion(storage: Storage, folder: str, file: File) -> Companion:
     return Companion(ending=file.ending, content_type=file.content_type, location=location)
 
 
-def _publish_texts(
-    storage: Storage, group: Sequence[tuple[Chosen, float]], model: str, device: str, now: str
-) -> list[Asset]:
+def _publish_texts(storage: Storage, group: Sequence[tuple[Chosen, float]], device: str, now: str) -> list[Asset]:
     campaign_id = group[0][0].job.campaign_id
     stored = _store_lines(storage, f"campaigns/{campaign_id}/assets", [_line(one) for one, _ in group])
     manifests = [
-        _manifest(one, seconds, location, model, device, now)
-        for (one, seconds), location in zip(group, stored, strict=True)
+        _manifest(one, seconds, location, device, now) for (one, seconds), location in zip(group, stored, strict=True)
     ]
     written = _store_lines(
         storage, f"campaigns/{campaign_id}/manifests", [manifest.model_dump_json().encode() for manifest in manifests]
     )
     return [
-        _asset(one, seconds, location, manifest, model)
+        _asset(one, seconds, location, manifest)
         for (one, seconds), location, manifest in zip(group, stored, written, strict=True)
     ]
 
@@ -90,14 +86,13 @@ def _manifest(
     one: Chosen,
     seconds: float,
     location: Location,
-    model: str,
     device: str,
     now: str,
     companions: tuple[Companion, ...] = (),
 ) -> Manifest:
     return Manifest(
         job=one.job,
-        model=model,
+        model=one.model,
         recipe=one.sample.recipe | {"rank": one.rank, "score": round(one.sample.score, 4)},
         checks=one.checks,
         device=device,
@@ -109,7 +104,7 @@ def _manifest(
     )
 
 
-def _asset(one: Chosen, seconds: float, location: Location, manifest: Location, model: str) -> Asset:
+def _asset(one: Chosen, seconds: float, location: Location, manifest: Location) -> Asset:
     return Asset(
         job_id=one.job.id,
         campaign_id=one.job.campaign_id,
@@ -120,7 +115,7 @@ def _asset(one: Chosen, seconds: float, location: Location, manifest: Location, 
         preview=one.finished.preview[:PREVIEW_CHARACTERS],
         fingerprint=one.finished.fingerprint,
         likeness=one.finished.likeness,
-        model=model,
+        model=one.model,
         device_seconds=round(seconds, 4),
     )
 

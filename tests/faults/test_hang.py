@@ -20,6 +20,7 @@ from core.storage import Storage
 from producer.verify import verify
 from schemas.campaigns import Kind
 from schemas.jobs import Job, JobState
+from schemas.versions import SHIPPED
 from workers.models.protocol import NO_PARTS, Model, Parts, Sample
 from workers.sweep import sweep
 
@@ -53,8 +54,8 @@ def run_worker(name: str) -> None:
     from workers.app import app  # noqa: PLC0415
 
     class HangingEngine(generate.Engine):
-        def model_of(self, bucket: str) -> Model:
-            return HangingModel(super().model_of(bucket))
+        def model_of(self, bucket: str, version: str = SHIPPED) -> Model:
+            return HangingModel(super().model_of(bucket, version))
 
     generate.Engine = HangingEngine
     app.worker_main(["worker", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"])

@@ -101,14 +101,14 @@ def stored(settings: Settings, storage: Storage, own_ledger: Ledger, tmp_path: P
         assert lease
         with ThreadPoolExecutor(1) as uploads:
             chosen = [(_chosen(job), 0.5) for job in lease.jobs]
-            own_ledger.leases.finish(lease, publish(storage, uploads, chosen, "writer-1", "cpu"), ())
+            own_ledger.leases.finish(lease, publish(storage, uploads, chosen, "cpu"), ())
     return source.id
 
 
 def _chosen(job: Job) -> Chosen:
     files = tuple(File(ending, f"audio/{ending}", f"{job.id} as {ending}".encode()) for ending in ("mp3", "ogg"))
     finished = Finished(job.id.encode(), "audio/wav", "a tune", job.id, "0" * 16, files)
-    return Chosen(job, finished, Sample(b"", "audio/wav", 0.0, {}), (), 0)
+    return Chosen(job, finished, Sample(b"", "audio/wav", 0.0, {}), (), 0, "writer-1")
 
 
 def test_companions_are_objects_of_their_own_that_the_manifest_names(stored: str, own_ledger: Ledger, storage: Storage):

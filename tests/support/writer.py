@@ -57,7 +57,7 @@ def write_batch(
     chosen = [(_chosen(job, text(job)), 0.5) for job in lease.jobs if not failing(job)]
     failed = [Failure(job.id, "rejected", "no line passed the checks", True, 0.5) for job in lease.jobs if failing(job)]
     with ThreadPoolExecutor(2) as uploads:
-        assets = publish(storage, uploads, chosen, "writer-1", "cpu")
+        assets = publish(storage, uploads, chosen, "cpu")
     ledger.leases.finish(lease, assets, failed)
     return True
 
@@ -71,4 +71,4 @@ def write_all(ledger: Ledger, storage: Storage, failing: Callable[[Job], bool] =
 def _chosen(job: Job, text: str) -> Chosen:
     recipe: dict[str, str | float] = {"model": "writer-1", "score": 0.5 + job.variant / 10}
     sample = Sample(text.encode(), "text/plain", 0.5 + job.variant / 10, dict(recipe))
-    return Chosen(job, finished_line(text), sample, (Check(name="length", passed=True),), 0)
+    return Chosen(job, finished_line(text), sample, (Check(name="length", passed=True),), 0, "writer-1")

@@ -11,6 +11,7 @@ from core.settings import Settings
 from core.storage import Storage
 from schemas.campaigns import Kind
 from schemas.jobs import Job
+from schemas.versions import SHIPPED
 from workers.engine import Engine
 from workers.models.protocol import NO_PARTS, Parts, Sample
 
@@ -48,9 +49,9 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def engine_with(ledger: Ledger, tmp_path: Path, model: FakeModel | None) -> Engine:
     settings = Settings(home=tmp_path, batch_size=16, device="cpu", s3_access_key="a", s3_secret_key="b")
-    engine = Engine(settings, ledger.leases, Storage(settings))
+    engine = Engine(settings, ledger.leases, Storage(settings), ledger.versions)
     if model:
-        engine._models[Kind.COPY, "fake"] = model
+        engine._models[Kind.COPY, "fake"] = {SHIPPED: model}
     return engine
 
 

@@ -13,7 +13,7 @@ from producer.api.describe import described, operation_id
 from producer.api.etags import ETags
 from producer.api.guard import Guard, hosts_of
 from producer.api.opened import Opened
-from producer.api.routes import campaigns, exports, factory, jobs, ratings, schedules, webhooks
+from producer.api.routes import campaigns, exports, factory, jobs, ratings, schedules, versions, webhooks
 
 # A new room of routes is one more line here; the tests find its routes by themselves.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -24,6 +24,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     exports.router,
     ratings.router,
     schedules.router,
+    versions.router,
     webhooks.router,
 )
 

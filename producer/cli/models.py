@@ -8,12 +8,14 @@ import typer
 from core.errors import UnknownIdError
 from producer.cli.doors import has_ledger, load_settings, opened_ledger
 from producer.cli.options import AsJson
-from producer.cli.render import duration, emit, say, show_table
+from producer.cli.render import duration, emit, moment, say, show_table
 from producer.cli.stack import PASSES_ON, run_child
 from schemas.campaigns import Kind
+from schemas.versions import Guardrail
 
 if TYPE_CHECKING:
     from core.ledger.progress import MadeBy
+    from core.ledger.promotions import Serving
     from core.settings import Settings
 
 # The package of each starter model that is trained here, by the kind that it makes.
@@ -30,8 +32,11 @@ def list_command(as_json: AsJson = False) -> None:
         for record in records:
             emit(**record)
         return
-    rows = [(r["model"], r["kind"], r["role"], " ".join(r["locales"]), r["assets"], _speed(r)) for r in records]
-    show_table(("model", "makes", "role", "locales", "made", "device time each"), rows, numbers=("made",))
+    rows = [
+        (r["model"], r["kind"], r["role"], _served(r), " ".join(r["locales"]), r["assets"], _speed(r)) for r in records
+    ]
+    columns = ("model", "makes", "role", "served by", "locales", "made", "device time each")
+    show_table(columns, rows, numbers=("made",))
 
 
 @commands.command("show")
@@ -39,16 +44,19 @@ def show_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A name as `factory models list` has it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one model: languages, versions seen, and what each made."""
+    """Show one model: languages, the versions that trainings made and where they stand, and what each made."""
     settings = load_settings()
     records = [record for record in _records(settings) if record["model"] == model]
     if not records:
         raise UnknownIdError(f"there is no model '{model}': `factory models list` shows all")
+    trained = _trained(settings, model)
     for record in records:
+        mine = [one for one in trained if one["kind"] == record["kind"]]
         if as_json:
-            emit(**record)
+            emit(**record, trained=mine)
         else:
             _show(record)
+            show_versions(mine)
 
 
 def _show(record: dict[str, Any]) -> None:
@@ -99,10 +107,43 @@ def _records(settings: "Settings") -> list[dict[str, Any]]:
     from producer.model_records import model_records
 
     made: list[MadeBy] = []
+    served: list[Serving] = []
     if has_ledger(settings):
         with opened_ledger(settings) as ledger:
-            made = ledger.progress.models()
-    return [record.model_dump() for record in model_records(settings, made)]
+            made, served = ledger.progress.models(), ledger.promotions.all()
+    return [record.model_dump() for record in model_records(settings, made, served)]
+
+
+def _trained(settings: "Settings", model: str) -> list[dict[str, Any]]:
+    from producer.versions import version_records
+
+    if not has_ledger(settings):
+        return []
+    with opened_ledger(settings) as ledger:
+        return [one.model_dump() for one in version_records(ledger, model)]
+
+
+def show_versions(trained: list[dict[str, Any]]) -> None:
+    """Show what trainings made of a model, if there is anything."""
+    if trained:
+        rows = [(one["version"], one["state"], moment(one["created_at"]), _found(one)) for one in trained]
+        show_table(("trained version", "state", "trained", "what the gate found"), rows)
+
+
+def _found(version: dict[str, Any]) -> str:
+    """Return what speaks for and against a version, in words."""
+    if version["fault"]:
+        return str(version["fault"])
+    verdict = version["verdict"]
+    lost = [one["name"] for one in verdict["guardrails"] if not Guardrail(**one).is_kept]
+    agrees = f"agrees with {verdict['challenger_agrees']:.0%} of {verdict['preferences']} preferences"
+    told = f"{agrees}, the champion with {verdict['champion_agrees']:.0%}; bound {verdict['bound']:+.3f}"
+    return f"{told}; lost: {', '.join(lost)}" if lost else told
+
+
+def _served(record: dict[str, Any]) -> str:
+    tried = f", {record['share']:.0%} by {record['challenger']}" if record["challenger"] else ""
+    return f"{record['champion'] or 'shipped'}{tried}"
 
 
 def _speed(record: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ NOBODY = {
     "event": f"evt_{'0' * 32}",
     "name": "nobody",
     "schedule": f"sch_{'0' * 32}",
+    "model": "nobody",
 }
 
 

@@ -8,7 +8,7 @@ from core.ledger.calls import Call
 from producer.api.access import ADMIN, VIEWER, Me
 from producer.api.answers import Moment
 from producer.api.describe import refusals
-from producer.api.opened import Factory
+from producer.api.opened import Factory, Opened
 from producer.model_records import ModelRecord, model_records
 from schemas.access import Role
 from schemas.frozen import Frozen
@@ -95,7 +95,12 @@ def get_me(factory: Factory, me: Me) -> MeAnswer:
 @router.get("/models", dependencies=[VIEWER], responses=refusals(), tags=["models"])
 def list_models(factory: Factory) -> ModelList:
     """List models: which make new campaigns, their languages, and what each version made how fast."""
-    return ModelList(models=tuple(model_records(factory.settings, factory.ledger.progress.models())))
+    return ModelList(models=tuple(_model_records(factory)))
+
+
+def _model_records(factory: Opened) -> list[ModelRecord]:
+    ledger = factory.ledger
+    return model_records(factory.settings, ledger.progress.models(), ledger.promotions.all())
 
 
 @router.get("/calls", dependencies=[ADMIN], responses=refusals())

@@ -10,16 +10,9 @@ from ruamel.yaml import YAML
 from schemas.campaigns import Audience, Brand, Product
 from schemas.channels import channels
 from schemas.jobs import Brief, Style
+from workers.models.tuning.trees import Line
 
 SEEDS = Path(__file__).parent / "seeds"
-
-
-@dataclass(frozen=True)
-class SeedLine:
-    """One line with the brief, channel and style it was written for."""
-
-    brief: Brief
-    text: str
 
 
 @dataclass(frozen=True)
@@ -27,7 +20,7 @@ class SeedBrief:
     """All lines of one product and audience, and the family of trades that it belongs to."""
 
     family: str
-    lines: tuple[SeedLine, ...]
+    lines: tuple[Line, ...]
 
 
 def seed_briefs(folder: Path = SEEDS) -> list[SeedBrief]:
@@ -59,7 +52,7 @@ def _seed_brief(family: str, entry: dict[str, Any]) -> SeedBrief:
     )
     audience = Audience(id="seed", description=entry["audience"])
     lines = tuple(
-        SeedLine(Brief(brand=brand, product=product, audience=audience, channel=channel, style=style), text)
+        Line(Brief(brand=brand, product=product, audience=audience, channel=channel, style=style), text)
         for channel, style, text in _texts(entry["lines"])
     )
     return SeedBrief(family=family, lines=lines)

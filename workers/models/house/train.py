@@ -1,8 +1,5 @@
 """Train the house adapter: a LoRA on the starter model, from the seed lines. `python -m workers.models.house.train`.
 
-Lines of one brief are packed into one sequence as a tree: the brief once, under it the ask of each channel, under that
-a branch for each line that sees what is above it but not its sisters. The same numbers as one line a row, for a third
-of the time.
 A killed training goes on from its last checkpoint and gives the same weights.
 """
 
@@ -18,27 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from schemas.channels import channels
 from workers.models.device import CPU, device_of
-from workers.models.house.lines import SeedBrief, SeedLine, seed_briefs, train_and_held_out
-from workers.models.prompts import STYLES, ask_text, prompt_of
+from workers.models.house.lines import SeedBrief, seed_briefs, train_and_held_out
 from workers.models.starter import starter_folder
+from workers.models.tuning.lora import LoraShape, add_lora, masters_of, read_weights, write_adapter
+from workers.models.tuning.trees import BRANCHES, Line, Pack, log_probabilities, pack
 
 logger = logging.getLogger(__name__)
 
 ADAPTER = Path(__file__).parent / "adapter"
-RANK = 16
-ALPHA = 32
-# Three channels in all their styles.
-BRANCHES = 15
+SHAPE = LoraShape(rank=16, alpha=32)
 PACKS_A_STEP = 2
 WARM_UP_STEPS = 20
 CHECKPOINT_STEPS = 25
 SEED = 7
+BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
 # Families of briefs whose lines are plain, facts in the words of the brief, in sentences that fit any product; and of
@@ -69,82 +63,7 @@ STAGES = (
 )
 
 
-@dataclass(frozen=True)
-class Pack:
-    """One training sequence: ids, positions and attention of a tree, and which tokens count."""
-
-    ids: torch.Tensor
-    positions: torch.Tensor
-    mask: torch.Tensor
-    # Token i + 1 is predicted from position i; a branch's first token follows its own ask, never a sister.
-    sources: torch.Tensor
-    targets: torch.Tensor
-
-
-def pack(tokenizer: Any, lines: Sequence[SeedLine]) -> Pack:
-    """Return lines of one brief as one tree: the brief, below it the channels, below them styles and lines."""
-    prefix = prompt_of(tokenizer, lines[0].brief).prefix
-    tree = _Tree()
-    trunk = tree.grow(prefix, parent=None)
-    stems: dict[tuple[int, ...], int] = {}
-    for line in lines:
-        suffix = prompt_of(tokenizer, line.brief).suffix
-        ask = suffix[: len(_ask_ids(tokenizer, line))]
-        if ask not in stems:
-            stems[ask] = tree.grow(ask, parent=trunk)
-        answer = [*tokenizer(line.text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-        tree.grow([*suffix[len(ask) :], *answer], parent=stems[ask], answer_length=len(answer))
-    return tree.pack()
-
-
-def _ask_ids(tokenizer: Any, line: SeedLine) -> list[int]:
-    """Return the tokens of a suffix that all styles of a channel share: it ends with a full stop before the style."""
-    ask = ask_text(channels()[line.brief.channel], line.brief.style, line.brief.locale)
-    return list(tokenizer(ask[: ask.index(STYLES[line.brief.style]) - 1], add_special_tokens=False)["input_ids"])
-
-
-class _Tree:
-    """A sequence under construction: every token belongs to a node and sees its own node's past and all nodes above."""
-
-    def __init__(self) -> None:
-        self.ids: list[int] = []
-        self.positions: list[int] = []
-        self.nodes: list[int] = []
-        self.sources: list[int] = []
-        # For each node: itself and every node above, and the position behind its last token.
-        self.lines_of_descent: list[set[int]] = []
-        self.ends: list[int] = []
-
-    def grow(self, ids: Sequence[int], parent: int | None, answer_length: int = 0) -> int:
-        """Append a node; its last `answer_length` tokens are to be learnt."""
-        node = len(self.ends)
-        start = 0 if parent is None else self.ends[parent]
-        self.ids += ids
-        self.positions += range(start, start + len(ids))
-        self.nodes += [node] * len(ids)
-        self.sources += range(len(self.ids) - answer_length - 1, len(self.ids) - 1)
-        self.lines_of_descent.append({node} | (set() if parent is None else self.lines_of_descent[parent]))
-        self.ends.append(start + len(ids))
-        return node
-
-    def pack(self) -> Pack:
-        ids, nodes, sources = torch.tensor(self.ids), torch.tensor(self.nodes), torch.tensor(self.sources)
-        sees = torch.zeros(len(self.ends), len(self.ends), dtype=torch.bool)
-        for node, above in enumerate(self.lines_of_descent):
-            sees[node, list(above)] = True
-        visible = sees[nodes][:, nodes].tril()
-        mask = torch.zeros(visible.shape, dtype=torch.bfloat16)
-        return Pack(
-            ids=ids[None],
-            positions=torch.tensor([self.positions]),
-            # (1, 1, T, T): 0 where a token may look, the lowest number elsewhere.
-            mask=mask.masked_fill(~visible, torch.finfo(torch.bfloat16).min)[None, None],
-            sources=sources,
-            targets=ids[sources + 1],
-        )
-
-
-def groups_of_epoch(briefs: Sequence[SeedBrief], epoch: str) -> list[list[SeedLine]]:
+def groups_of_epoch(briefs: Sequence[SeedBrief], epoch: str) -> list[list[Line]]:
     """Return what is packed together; the order follows from the name of the epoch alone."""
     order = random.Random(f"{SEED}-{epoch}")
     groups = [group for brief in briefs for group in _groups(brief, order)]
@@ -152,7 +71,7 @@ def groups_of_epoch(briefs: Sequence[SeedBrief], epoch: str) -> list[list[SeedLi
     return groups
 
 
-def _groups(brief: SeedBrief, order: random.Random) -> list[list[SeedLine]]:
+def _groups(brief: SeedBrief, order: random.Random) -> list[list[Line]]:
     """Deal the lines of a brief out, channel by channel in any order, about `BRANCHES` at a time."""
     names = sorted({line.brief.channel for line in brief.lines})
     order.shuffle(names)
@@ -160,64 +79,15 @@ def _groups(brief: SeedBrief, order: random.Random) -> list[list[SeedLine]]:
     return [lines[start : start + BRANCHES] for start in range(0, len(lines), BRANCHES)]
 
 
-def log_probabilities(model: Any, packed: Pack) -> torch.Tensor:
-    """Return the log probability of each counted token."""
-    hidden = model.model(
-        input_ids=packed.ids.to(model.device),
-        attention_mask=packed.mask.to(model.device),
-        position_ids=packed.positions.to(model.device),
-        use_cache=False,
-    ).last_hidden_state
-    logits = model.lm_head(hidden[0, packed.sources.to(model.device)]).float()
-    return -torch.nn.functional.cross_entropy(logits, packed.targets.to(model.device), reduction="none")
-
-
-class LoraLinear(torch.nn.Module):
-    """A frozen linear layer with a low-rank addition. Its two matrices are bfloat16 like the layer: no casts."""
-
-    def __init__(self, base: torch.nn.Linear) -> None:
-        super().__init__()
-        self.base = base
-        self.down = torch.nn.Parameter(base.weight.new_empty(RANK, base.in_features))
-        self.up = torch.nn.Parameter(base.weight.new_zeros(base.out_features, RANK))
-        torch.nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return what the layer gives with its addition."""
-        low = torch.nn.functional.linear(inputs, self.down) * (ALPHA / RANK)
-        added: torch.Tensor = self.base(inputs) + torch.nn.functional.linear(low, self.up)
-        return added
-
-
-def add_lora(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """Freeze the model and put a LoraLinear in place of every linear layer but the head; return the new weights."""
-    model.requires_grad_(requires_grad=False)
-    layers = [
-        (name, layer)
-        for name, layer in model.named_modules()
-        if isinstance(layer, torch.nn.Linear) and name != "lm_head"
-    ]
-    weights = {}
-    for name, layer in layers:
-        lora = LoraLinear(layer)
-        model.set_submodule(name, lora)
-        # The names that PEFT gives them.
-        weights[f"base_model.model.{name}.lora_A.weight"] = lora.down
-        weights[f"base_model.model.{name}.lora_B.weight"] = lora.up
-    return weights
-
-
 class Training:
     """A model under training with its optimizer and where it stands."""
 
     def __init__(self, folder: Path, checkpoint: Path, device: torch.device = CPU) -> None:
-        torch.manual_seed(SEED)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
         self.model = model.to(device)
-        self.weights = add_lora(self.model)
-        # Small steps would be lost in bfloat16: the optimizer works on float32 copies.
-        self.masters = {name: weight.detach().float() for name, weight in self.weights.items()}
+        self.weights = add_lora(self.model, SHAPE, SEED)
+        self.masters = masters_of(self.weights)
         # On a CPU one weight after the other needs less memory, and takes as long.
         self._foreach = device.type != "cpu"
         self.optimizer = torch.optim.AdamW(self.masters.values(), weight_decay=0.0, foreach=self._foreach)
@@ -290,24 +160,13 @@ class Training:
     @torch.no_grad()
     def load_adapter(self, folder: Path) -> None:
         """Go on from a written adapter, with a new optimizer."""
-        for name, weight in load_file(folder / "adapter_model.safetensors").items():
+        for name, weight in read_weights(folder).items():
             self.masters[name].copy_(weight)
         self._copy_masters()
 
     def export(self, folder: Path) -> None:
         """Write the adapter as PEFT reads it, in bfloat16; nothing is pickled."""
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: weight.detach().contiguous() for name, weight in self.weights.items()}
-        save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-        config = LoraConfig(
-            r=RANK,
-            lora_alpha=ALPHA,
-            target_modules=sorted({name.split(".")[-3] for name in self.weights}),
-            task_type="CAUSAL_LM",
-            base_model_name_or_path="HuggingFaceTB/SmolLM2-135M-Instruct",
-            inference_mode=True,
-        )
-        config.save_pretrained(str(folder))
+        write_adapter(folder, self.weights, SHAPE, BASE)
 
 
 def train(
@@ -341,7 +200,7 @@ def _stage_family(brief: SeedBrief) -> str | None:
     return brief.family if brief.family in (PLAIN, CAREFUL) else None
 
 
-def _take(training: Training, stage: Stage, batches: Sequence[list[list[SeedLine]]], first_step: int) -> None:
+def _take(training: Training, stage: Stage, batches: Sequence[list[list[Line]]], first_step: int) -> None:
     """Go through a stage from where the training stands."""
     losses: list[float] = []
     for number in range(training.step - first_step, len(batches)):

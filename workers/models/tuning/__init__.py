@@ -1,0 +1,1 @@
+"""How models learn: parts that the training of the house adapter and the learning from ratings share."""

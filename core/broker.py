@@ -22,8 +22,10 @@ GENERATE = "generate"
 SWEEP = "sweep"
 JUDGE_CANARIES = "judge_canaries"
 FEEDBACK = "feedback"
+TRAIN = "train"
 HOUSEKEEPING_QUEUE = "housekeeping"
 FEEDBACK_QUEUE = "feedback"
+TRAIN_QUEUE = "train"
 # More tickets than worker threads are surplus: whoever answers one serves until nothing waits.
 MOST_TICKETS = 8
 _EXCHANGE = Exchange("factory", type="direct")
@@ -35,8 +37,8 @@ def queue_of(kind: Kind) -> str:
 
 
 def queue_names() -> list[str]:
-    """Return every queue: one a kind, one for housekeeping, one for feedback."""
-    return [*map(queue_of, Kind), HOUSEKEEPING_QUEUE, FEEDBACK_QUEUE]
+    """Return every queue: one a kind, one each for housekeeping, feedback and trainings."""
+    return [*map(queue_of, Kind), HOUSEKEEPING_QUEUE, FEEDBACK_QUEUE, TRAIN_QUEUE]
 
 
 def make_app(settings: Settings) -> Celery:
@@ -100,6 +102,15 @@ def ring(app: Celery, kind: Kind, tickets: int = 1) -> None:
         raise BrokerError(f"the broker does not answer ({error}); the jobs are safe, the sweep rings later") from error
 
 
+def ring_training(app: Celery, kind: Kind, model: str) -> None:
+    """Put a ticket on the queue of trainings; raises BrokerError when the broker is away (nothing is lost by that)."""
+    try:
+        with app.producer_or_acquire() as producer:
+            app.send_task(TRAIN, (kind.value, model), queue=TRAIN_QUEUE, producer=producer, retry=False)
+    except (kombu.exceptions.OperationalError, OSError) as error:
+        raise BrokerError(f"the broker does not answer ({error}); the training waits, the sweep rings later") from error
+
+
 def send_feedback(app: Celery, messages: Iterable[Feedback]) -> None:
     """Put feedback on its queue; raises BrokerError when the broker is away (what the inbox holds is sent again)."""
     send_again(app, (one.model_dump(mode="json") for one in messages))
@@ -123,6 +134,11 @@ def waiting_tickets(app: Celery, kind: Kind) -> int:
 def waiting_feedback(app: Celery) -> int:
     """Return how many messages lie on the queue of feedback; raises BrokerError when the broker is away."""
     return _length(app, FEEDBACK_QUEUE)
+
+
+def waiting_trainings(app: Celery) -> int:
+    """Return how many tickets lie on the queue of trainings; raises BrokerError when the broker is away."""
+    return _length(app, TRAIN_QUEUE)
 
 
 def _length(app: Celery, queue: str) -> int:

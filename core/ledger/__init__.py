@@ -10,6 +10,7 @@ from core.ledger.feedback import Intake
 from core.ledger.jobs import Jobs
 from core.ledger.keys import Keys
 from core.ledger.leases import Leases
+from core.ledger.opinions import Opinions
 from core.ledger.progress import Progress
 from core.ledger.promotions import Promotions
 from core.ledger.ratings import Ratings
@@ -19,6 +20,7 @@ from core.ledger.schedules import Schedules
 from core.ledger.scores import Scores
 from core.ledger.tenants import Tenants
 from core.ledger.versions import Versions
+from core.ledger.trainings import Trainings
 from core.ledger.webhooks import Webhooks
 from core.settings import Settings
 
@@ -37,6 +39,8 @@ class Ledger:
         self.audit = Audit(self.database)
         self.intake = Intake(self.database)
         self.ratings = Ratings(self.database)
+        self.opinions = Opinions(self.database)
+        self.trainings = Trainings(self.database, settings.lease_seconds)
         self.scores = Scores(self.database)
         self.replacements = Replacements(self.database)
         self.tenants = Tenants(self.database)

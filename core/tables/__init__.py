@@ -17,6 +17,7 @@ from core.tables.feedback import (
     strata,
     tallies,
 )
+from core.tables.learning import trainings
 from core.tables.metadata import metadata
 from core.tables.outbox import IS_PENDING, attempts, deliveries, events, webhooks
 from core.tables.schedules import IS_DUE, IS_KEPT, IS_SCHEDULED, schedule_runs, schedules, templates
@@ -80,5 +81,6 @@ __all__ = [
     "templates",
     "tenants",
     "versions",
+    "trainings",
     "webhooks",
 ]

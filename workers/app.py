@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from celery import signals
 from celery.exceptions import Reject
 
-from core.broker import FEEDBACK, GENERATE, JUDGE_CANARIES, SWEEP, make_app, queue_of
+from core.broker import FEEDBACK, GENERATE, JUDGE_CANARIES, SWEEP, TRAIN, make_app, queue_of
 from core.errors import SettingsError, TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
@@ -21,7 +21,8 @@ from core.settings import Settings
 from schemas.campaigns import Kind
 from workers.canaries import judge_canaries
 from workers.feedback import record_patiently
-from workers.keeper import release_dead
+from workers.keeper import release_dead, worker_id
+from workers.learning.triggers import Watch
 from workers.revoke import cancel_on_revoke
 from workers.sweep import sweep
 
@@ -75,6 +76,7 @@ def sweep_task() -> None:
     """Mend what was lost."""
     try:
         sweep(app, open_ledger())
+        _watch().look(app)
     except TransientError as error:
         logger.warning("nothing swept: %s", error)
 
@@ -88,6 +90,11 @@ def judge_canaries_task() -> None:
         logger.warning("no canary judged: %s", error)
 
 
+@cache
+def _watch() -> Watch:
+    return Watch(settings, open_ledger())
+
+
 # Unlike a ticket, feedback exists nowhere else until it is recorded: so it is acknowledged last.
 @app.task(name=FEEDBACK, acks_late=True, send_events=False)
 def feedback_task(*messages: object, **named: object) -> None:
@@ -95,6 +102,15 @@ def feedback_task(*messages: object, **named: object) -> None:
     body = messages[0] if len(messages) == 1 and not named else {"arguments": messages, "named": named}
     if not record_patiently(open_ledger, body, stopping):
         raise Reject("the worker stops", requeue=True)
+
+
+@app.task(name=TRAIN, bind=True)
+def train_task(self: Any, kind: str, model: str) -> None:
+    """Answer a ticket: a model shall learn from its ratings."""
+    from workers.learning.train import make_teacher  # noqa: PLC0415 - only a worker of trainings pays for it
+
+    teacher = make_teacher(settings, open_ledger(), worker_id(self.request.hostname), stopping)
+    teacher.serve(Kind(kind), model)
 
 
 @signals.setup_logging.connect

@@ -11,7 +11,19 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from core.errors import FactoryError
-from producer.cli import access, campaigns, exports, jobs, models, ratings, schedules, stack, versions, webhooks
+from producer.cli import (
+    access,
+    campaigns,
+    exports,
+    jobs,
+    models,
+    ratings,
+    schedules,
+    stack,
+    trainings,
+    versions,
+    webhooks,
+)
 from producer.cli.doors import load_settings
 from producer.cli.overview import Overview
 from producer.cli.render import as_json as json_of
@@ -32,6 +44,7 @@ app.add_typer(schedules.commands, name="schedule", rich_help_panel=schedules.PAN
 app.add_typer(schedules.process)
 app.add_typer(ratings.files, name="ratings", rich_help_panel=ratings.PANEL)
 models.commands.add_typer(versions.commands)
+models.commands.add_typer(trainings.commands)
 app.add_typer(models.commands, name="models", rich_help_panel="Factory")
 app.add_typer(access.keys, name="keys", rich_help_panel=access.PANEL)
 app.add_typer(access.tenants, name="tenants", rich_help_panel=access.PANEL)

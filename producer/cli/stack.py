@@ -213,6 +213,7 @@ def worker_command(
     feedback: Annotated[
         bool, typer.Option("--feedback", help="Record ratings instead of making things; loads no model.")
     ] = False,
+    train: Annotated[bool, typer.Option("--train", help="Train models on ratings instead of making things.")] = False,
 ) -> None:
     """Become one more worker, here in the foreground. Ctrl-C ends it after the batch in hand."""
     wanted = [kind.strip() for kind in kinds.split(",")]
@@ -222,10 +223,11 @@ def worker_command(
     settings = load_settings()
     if device:
         settings = settings.model_copy(update={"device": device})
-    from core.broker import FEEDBACK_QUEUE, queue_of
+    from core.broker import FEEDBACK_QUEUE, TRAIN_QUEUE, queue_of
 
-    named = "feedback" if feedback else "-".join(wanted)
-    queues = [FEEDBACK_QUEUE] if feedback else [queue_of(Kind(kind)) for kind in wanted]
+    others = [queue for queue, is_wanted in ((FEEDBACK_QUEUE, feedback), (TRAIN_QUEUE, train)) if is_wanted]
+    named = "-".join(others or wanted)
+    queues = others or [queue_of(Kind(kind)) for kind in wanted]
     command = worker_command_line(queues, name or f"{named}-{os.getpid()}", settings.log_level)
     os.execvpe(command[0], command, settings.environment())  # noqa: S606 - a fixed list, and no shell is wanted
 

@@ -31,6 +31,8 @@ from workers.models.device import device_of, dtype_of, quick_dtype
 from workers.models.prompts import Prompt, prompt_of
 from workers.models.protocol import NO_PARTS, Parts, Sample
 from workers.models.starter import sha256_of, starter_folder
+from workers.models.tuning.preferences import fluencies, mean_log_p
+from workers.models.tuning.trees import Line
 
 STARTER = "starter"
 HOUSE = "house"
@@ -108,7 +110,7 @@ class CopyModel:
         self.version = version
         self._taste = taste
         self.device = str(model.device)
-        self._tokenizer = lexicon.tokenizer
+        self._model, self._tokenizer = model, lexicon.tokenizer
         self._dtype = str(model.dtype).removeprefix("torch.")
         self._context = _context_tokens(model.config)
         self._decoder = Decoder(model, **lexicon.rules)
@@ -123,6 +125,14 @@ class CopyModel:
         orders = [self._order(job, prompt, attempt) for job, prompt in zip(jobs, prompts, strict=True)]
         drafts = self._decoder.write(orders)
         return [self._samples(job, order, some, attempt) for job, order, some in zip(jobs, orders, drafts, strict=True)]
+
+    def fluencies(self, lines: Sequence[Line]) -> list[float]:
+        """Return how sure the model is of given lines, by which it ranks its own."""
+        return fluencies(self._model, self._tokenizer, lines)
+
+    def mean_log_p(self, lines: Sequence[Line]) -> float:
+        """Return the mean log probability of a token of given lines."""
+        return mean_log_p(self._model, self._tokenizer, lines)
 
     def _order(self, job: Job, prompt: Prompt, attempt: int) -> Order:
         spec = channels()[job.brief.channel]
@@ -231,7 +241,7 @@ class CopyBase:
 
         Raises ModelLoadError with the way out; out of memory passes through as torch raises it.
         """
-        folder = _adapter_folder(adapter, self._reference) if adapter else None
+        folder = adapter_folder(adapter, self._reference) if adapter else None
         network = _adapted(self._network, folder, self._dtype) if folder else _sharing(self._network)
         sums = (
             [*self._sums, *(sha256_of(path) for path in sorted(folder.glob("*.safetensors")))] if folder else self._sums
@@ -253,7 +263,7 @@ def open_base(reference: str, device: str, dtype: str, cache: Path, threads: int
     if threads:
         torch.set_num_threads(threads)
     place = device_of(device)
-    return CopyBase(reference, _model_folder(reference, cache), place, dtype_of(dtype, quick_dtype(place)))
+    return CopyBase(reference, model_folder(reference, cache), place, dtype_of(dtype, quick_dtype(place)))
 
 
 def load(reference: str, adapter: str | None, device: str, dtype: str, cache: Path, threads: int) -> CopyModel:
@@ -266,7 +276,8 @@ def tokens_for(spec: ChannelSpec) -> int:
     return math.ceil(spec.max_characters / 3) + 4
 
 
-def _model_folder(reference: str, cache: Path) -> Path:
+def model_folder(reference: str, cache: Path) -> Path:
+    """Return the folder of a language model, converted or fetched if need be; raises ModelLoadError."""
     if reference == STARTER:
         return starter_folder(cache)
     if Path(reference).is_dir():
@@ -290,7 +301,8 @@ def _model_folder(reference: str, cache: Path) -> Path:
         ) from error
 
 
-def _adapter_folder(adapter: str, reference: str) -> Path:
+def adapter_folder(adapter: str, reference: str) -> Path:
+    """Return the folder of an adapter; raises ModelLoadError when it does not fit the model or lacks a file."""
     if adapter == HOUSE and reference != STARTER:
         raise ModelLoadError(
             f"the house adapter fits only the starter, not {reference!r}: set FACTORY_COPY_ADAPTER to empty "

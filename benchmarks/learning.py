@@ -1,0 +1,281 @@
+"""Does a taste that people share reach the lines, and does nothing else? `python -m benchmarks.learning`.
+
+Simulated people rate lines by a hidden taste, at random, against each other or to do harm. A tiny model learns from
+each crowd many times over; the starter learns one hidden taste once. The taste itself then judges lines that champion
+and challenger write for products that neither learnt from.
+"""
+
+import argparse
+import json
+import random
+import re
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.raters import Crowd, Rated, Taste, heard_from
+from benchmarks.tiny_writer import LINES, THINGS, build_writer, jobs_of
+from schemas.buckets import model_name
+from schemas.campaigns import Audience, Brand, Kind, Product
+from schemas.jobs import Brief, Job, Style
+from schemas.learning import Curriculum, curriculum
+from workers.learning import gate, snapshot
+from workers.learning.guardrails import fresh_jobs
+from workers.learning.pairs import Pair, pairs_of, what_is_missing
+from workers.learning.teacher import lessons_of
+
+JUDGED = Path(__file__).parents[1] / "workers/models/house/judgements.jsonl"
+CROWDS = {
+    "careful": Crowd(),
+    "careful and random": Crowd(careful=3, random=2),
+    "careful and hostile": Crowd(careful=3, hostile=1),
+    "random": Crowd(careful=0, random=3),
+    "contradictory": Crowd(careful=2, hostile=2, slips=0.0),
+    "always the same": Crowd(careful=0, constant=3),
+    # Nothing tells a majority that rates to do harm from one with another taste: here the harm may pass.
+    "hostile majority": Crowd(careful=1, hostile=2),
+}
+LIKED = THINGS[::2]
+TINY_PRODUCTS, TINY_LINES = 40, 6
+STEPS_OF_PRODUCTS = (8, 16, 24, 32, 40, 60)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one training came to."""
+
+    crowd: str
+    seed: int
+    ratings: int
+    outcome: str
+    # How often the taste prefers the challenger's line to the champion's, ties half; nothing without a challenger.
+    win_rate: float | None
+    champion_agrees: float
+    challenger_agrees: float
+    bound: float
+    minutes: float
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class World:
+    """A model, lines that people rate, their hidden taste, and rules."""
+
+    model: str
+    cache: Path
+    lines: Sequence[Rated]
+    taste: Taste
+    # How much the taste likes a line, to compare two.
+    score: Any
+    rules: Curriculum
+    dtype: str
+    threads: int
+
+    def with_rules(self, rules: Curriculum) -> "World":
+        """Return the same world under other rules."""
+        return replace(self, rules=rules)
+
+
+def learn(world: World, crowd: str, seed: int, folder: Path, each: int = 2) -> Run:
+    """Have a crowd rate, train and judge."""
+    from workers.models.tuning.copy import CopyTuner, Place  # noqa: PLC0415 - loads torch
+
+    started, rules = time.monotonic(), world.rules
+    heard = heard_from(world.lines, CROWDS[crowd], world.taste, seed, each)
+    taken = snapshot.take(heard, Kind.COPY, world.model, rules)
+    training, held_out = (pairs_of(taken, rules.snapshot, held_out=side) for side in (False, True))
+    opinions = sum(one.weight > 0 for one in taken.opinions)
+    if what_is_missing(training, held_out, opinions, rules.needs):
+        return Run(crowd, seed, len(heard.ratings), "too little", None, 0.0, 0.0, -1.0, 0.0)
+    recipe = rules.recipes[Kind.COPY].model_copy(update={"seed": seed})
+    tuner = CopyTuner(world.model, world.cache, recipe, Place("cpu", world.dtype, world.threads))
+    shutil.rmtree(folder, ignore_errors=True)
+    version = tuner.tune(None, lessons_of(training), folder, lambda *_: None)
+    mine, theirs = (gate.look(tuner.contestant(one), held_out, rules.gate) for one in (version, None))
+    found = gate.verdict(held_out, mine, theirs, theirs.neutral, rules.gate)
+    return Run(
+        crowd,
+        seed,
+        len(heard.ratings),
+        "passed" if found.is_passed else "refused",
+        win_rate(world, held_out, mine.fresh.lines, theirs.fresh.lines),
+        found.champion_agrees,
+        found.challenger_agrees,
+        found.bound,
+        (time.monotonic() - started) / 60,
+        tuple(one.name for one in found.guardrails if not one.is_kept),
+    )
+
+
+def win_rate(world: World, pairs: Sequence[Pair], mine: dict[str, str], theirs: dict[str, str]) -> float:
+    """Return how often the hidden taste likes the challenger's line better, of jobs for which both wrote one."""
+    jobs = {job.id: job for job in fresh_jobs(pairs, world.rules.gate.most_briefs)}
+    scores = [
+        (world.score(mine[job_id], jobs[job_id]), world.score(theirs[job_id], jobs[job_id]))
+        for job_id in sorted(mine.keys() & theirs.keys())
+    ]
+    return sum(0.5 if a == b else float(a > b) for a, b in scores) / max(len(scores), 1)
+
+
+def tiny_world(folder: Path, products: int = TINY_PRODUCTS) -> World:
+    """Return a world of two-word lines, where people like half of the last words."""
+    model = folder / "writer"
+    if not model.exists():
+        build_writer(model)
+    dice = random.Random(1)
+    lines = [Rated(job, dice.choice(LINES)) for job in jobs_of(products, TINY_LINES, model)]
+    rules = curriculum()
+    needs = rules.needs.model_copy(update={"opinions": 40, "pairs": 20, "held_out_pairs": 8, "held_out_products": 4})
+    recipe = rules.recipes[Kind.COPY].model_copy(update={"learning_rate": 5e-3, "epochs": 4, "imitation": 1.0})
+    # Of the few lines of such a world, word pairs come again by chance, and a tiny model slips.
+    loose = {"distinct_loss": 0.4, "pass_rate_loss": 0.3, "slowdown": 3.0}
+    gate_rules = rules.gate.model_copy(update={"most_briefs": 8, "resamples": 4000, **loose})
+    rules = rules.model_copy(update={"needs": needs, "recipes": {Kind.COPY: recipe}, "gate": gate_rules})
+
+    def likes(text: str, _job: Job) -> bool:
+        return text.endswith(LIKED)
+
+    return World(str(model), folder, lines, likes, likes, rules, "float32", 1)
+
+
+def starter_world(cache: Path, ratings: int, threads: int) -> World:
+    """Return the starter, lines that it wrote once, and people who like lines that are short for their channel."""
+    rows = [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
+    products: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    lengths: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        products[row["brand"], row["product"]].append(row)
+        lengths[row["channel"]].append(len(row["text"]))
+    middles = {channel: sorted(some)[len(some) // 2] for channel, some in lengths.items()}
+    chosen: list[dict[str, Any]] = []
+    for _, some in sorted(products.items()):
+        if len(chosen) < ratings:
+            chosen += some
+    lines = [_rated(number, row) for number, row in enumerate(chosen[:ratings])]
+
+    def likes(text: str, job: Job) -> bool:
+        return len(text) < middles[job.brief.channel]
+
+    def score(text: str, _job: Job) -> float:
+        return -float(len(text))
+
+    return World(model_name("starter", "house"), cache, lines, likes, score, curriculum(), "auto", threads)
+
+
+def _rated(number: int, row: dict[str, Any]) -> Rated:
+    brief = Brief(
+        brand=Brand(name=row["brand"], voice=row["voice"]),
+        product=Product(
+            sku=re.sub(r"[^A-Za-z0-9]+", "-", row["product"]).strip("-"),
+            name=row["product"],
+            description=row["about"],
+            price=row["price"],
+            offer=row["offer"],
+        ),
+        audience=Audience(id="a", description=row["audience"]),
+        channel=row["channel"],
+        style=Style(row["style"]),
+    )
+    job = Job(
+        id=f"judged-{number:06d}",
+        campaign_id="judged",
+        kind=Kind.COPY,
+        bucket="copy/starter+house/any",
+        brief=brief,
+        variant=0,
+        seed=number,
+    )
+    return Rated(job, row["text"])
+
+
+def report(console: Console, runs: Sequence[Run]) -> dict[str, Any]:
+    """Print a row for each crowd; return the figures."""
+    table = Table("crowd", "runs", "ratings", "passed", "wins", "champion", "challenger", "bound", "minutes")
+    figures: dict[str, Any] = {}
+    by_crowd: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        by_crowd[run.crowd].append(run)
+    for crowd, some in by_crowd.items():
+        judged = [run for run in some if run.win_rate is not None]
+        one = {
+            "runs": len(some),
+            "ratings": some[0].ratings,
+            "too_little": len(some) - len(judged),
+            "passed": sum(run.outcome == "passed" for run in some),
+            "win_rate": _mean([run.win_rate or 0.0 for run in judged]),
+            "champion_agrees": _mean([run.champion_agrees for run in judged]),
+            "challenger_agrees": _mean([run.challenger_agrees for run in judged]),
+            "highest_bound": max((run.bound for run in judged), default=None),
+            "minutes": _mean([run.minutes for run in judged]),
+            "lost": sorted({name for run in judged for name in run.lost}),
+        }
+        figures[crowd] = one
+        shown = (
+            "runs",
+            "ratings",
+            "passed",
+            "win_rate",
+            "champion_agrees",
+            "challenger_agrees",
+            "highest_bound",
+            "minutes",
+        )
+        table.add_row(crowd, *(_shown(one[name]) for name in shown))
+    console.print(table)
+    return figures
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 3) if values else None
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def first_pass(folder: Path) -> int | None:
+    """Return after how many ratings of careful people a tiny model passes first."""
+    for products in STEPS_OF_PRODUCTS:
+        run = learn(tiny_world(folder, products), "careful", 0, folder / "work")
+        if run.outcome == "passed":
+            return run.ratings
+    return None
+
+
+def main() -> None:
+    """Read the command line and simulate."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seeds", type=int, default=20, help="runs of each crowd with the tiny model")
+    parser.add_argument("--crowds", default=",".join(CROWDS), help="which, with commas between")
+    parser.add_argument(
+        "--starter", type=int, default=0, metavar="RATINGS", help="teach the starter with so many instead"
+    )
+    parser.add_argument("--cache", type=Path, default=Path(".factory/models"), help="folder of the starter")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    console, started = Console(stderr=True), time.monotonic()
+    figures: dict[str, Any]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if given.starter:
+            world = starter_world(given.cache, given.starter, given.threads)
+            figures = report(console, [learn(world, "careful", 7, folder / "work", each=1)])
+        else:
+            world = tiny_world(folder)
+            names = given.crowds.split(",")
+            runs = [learn(world, crowd, seed, folder / "work") for crowd in names for seed in range(given.seeds)]
+            figures = {**report(console, runs), "ratings_to_first_pass": first_pass(folder)}
+    model = "starter" if given.starter else "tiny"
+    print(json.dumps({"model": model, "minutes": round((time.monotonic() - started) / 60, 1), **figures}))
+
+
+if __name__ == "__main__":
+    main()

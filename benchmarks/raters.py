@@ -1,0 +1,64 @@
+"""People who rate: with a taste, at random, against the others, always the same."""
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from core.ledger.opinions import Heard, RatedAsset, Said
+from schemas.jobs import Job
+
+# Whether a person with a taste approves of a line, for its product.
+Taste = Callable[[str, Job], bool]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """How many people of each sort rate, and how often a careful one slips."""
+
+    careful: int = 3
+    random: int = 0
+    hostile: int = 0
+    constant: int = 0
+    slips: float = 0.1
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A line that was made for a job."""
+
+    job: Job
+    text: str
+
+
+def heard_from(lines: Sequence[Rated], crowd: Crowd, taste: Taste, seed: int, each: int = 2) -> Heard:
+    """Return what the ledger would have heard: each line rated by `each` people of the crowd."""
+    dice = random.Random(seed)
+    people = [
+        (f"{sort} {number}", answer)
+        for sort, count, answer in (
+            ("careful", crowd.careful, lambda liked: liked != (dice.random() < crowd.slips)),
+            ("random", crowd.random, lambda _: dice.random() < 0.5),
+            ("hostile", crowd.hostile, lambda liked: not liked),
+            ("constant", crowd.constant, lambda _: True),
+        )
+        for number in range(count)
+    ]
+    said = [
+        Said(line.job.id, ("default", name), None, answer(taste(line.text, line.job)))
+        for line in lines
+        for name, answer in dice.sample(people, min(each, len(people)))
+    ]
+    return heard_of(lines, said)
+
+
+def heard_of(lines: Sequence[Rated], said: Sequence[Said]) -> Heard:
+    """Return what the ledger would hold of these lines and ratings."""
+    assets: Mapping[str, RatedAsset] = {
+        line.job.id: RatedAsset(
+            line.job.id, line.job.brief, line.text, line.text.casefold(), hashlib.sha256(line.text.encode()).hexdigest()
+        )
+        for line in sorted(lines, key=lambda one: one.job.id)
+    }
+    ordered = sorted(said, key=lambda one: (one.job_id, one.person))
+    return Heard(dict(assets), tuple(ordered), (), len(said), 0)

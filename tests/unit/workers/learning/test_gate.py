@@ -1,0 +1,96 @@
+"""The gate: what is no better does not pass; what is clearly better does, unless it lost something."""
+
+import random
+
+import pytest
+
+from schemas.campaigns import Kind
+from schemas.learning import curriculum
+from schemas.versions import Verdict
+from workers.learning.gate import Seen, lower_bound, verdict
+from workers.learning.guardrails import Freshness, distinct_pairs
+from workers.learning.pairs import Pair, pairs_of
+from workers.learning.snapshot import take
+
+from support.heard import MODEL, answer, heard, lines_of
+
+RULES = curriculum().gate
+FEWER = RULES.model_copy(update={"resamples": 2000})
+FRESH = Freshness(pass_rate=0.8, unsafe=0.0, seconds_a_job=1.0, lines={"a": "Dark cocoa", "b": "Warm honey"})
+
+
+def some_pairs() -> list[Pair]:
+    lines = lines_of(60, 4)
+    said = [answer(line, rater, approves=line.job.variant % 2 == 0) for line in lines for rater in ("ada", "bo")]
+    taken = take(heard(lines, said), Kind.COPY, MODEL, curriculum())
+    return pairs_of(taken, curriculum().snapshot, held_out=True)
+
+
+PAIRS = some_pairs()
+NONE, ALL = (0.0,) * len(PAIRS), (1.0,) * len(PAIRS)
+
+
+def found(agrees: tuple[float, ...] = ALL, neutral: float = -1.0, **changes: object) -> Verdict:
+    fresh = Freshness(**{**FRESH.__dict__, **changes})
+    return verdict(PAIRS, Seen(agrees, neutral, fresh), Seen(NONE, -1.0, FRESH), -1.0, FEWER)
+
+
+def test_a_challenger_that_orders_all_pairs_right_passes():
+    one = found()
+
+    assert (one.challenger_agrees, one.champion_agrees, one.bound) == (1.0, 0.0, 1.0)
+    assert one.is_passed
+
+
+def test_a_challenger_like_the_champion_does_not_pass():
+    assert not found(agrees=NONE).is_passed
+
+
+@pytest.mark.parametrize(
+    ("changes", "lost"),
+    [
+        ({"pass_rate": 0.69}, "pass_rate"),
+        ({"unsafe": 0.01}, "unsafe"),
+        ({"seconds_a_job": 1.6}, "seconds_a_job"),
+        ({"neutral": -1.3}, "neutral_log_p"),
+        ({"lines": {"a": "Dark cocoa", "b": "Dark cocoa"}}, "distinct_pairs"),
+    ],
+)
+def test_whatever_it_gains_a_challenger_may_lose_nothing_that_nobody_rates(changes: dict[str, object], lost: str):
+    one = found(**changes)
+
+    assert [guardrail.name for guardrail in one.guardrails if not guardrail.is_kept] == [lost]
+    assert not one.is_passed
+
+
+def test_luck_passes_about_once_in_two_hundred_times():
+    dice = random.Random(5)
+    products = [str(number // 6) for number in range(90)]
+    rules = RULES.model_copy(update={"resamples": 1000})
+
+    # Whole products lean one way, as those of real people do.
+    passed = 0
+    for _ in range(300):
+        leans = [dice.gauss(0, 0.3) for _ in range(15)]
+        differences = [float(leans[number // 6] + dice.gauss(0, 0.6) > 0) * 2 - 1 for number in range(90)]
+        passed += lower_bound(products, differences, [1.0] * 90, rules) > 0
+
+    assert passed <= 5
+
+
+def test_lines_of_one_product_prove_nothing():
+    assert lower_bound(["a"] * 50, [1.0] * 50, [1.0] * 50, RULES) == -1.0
+
+
+def test_the_same_figures_give_the_same_bound():
+    differences = [float(number % 3 - 1) for number in range(60)]
+    products = [str(number % 12) for number in range(60)]
+
+    bounds = {lower_bound(products, differences, [1.0] * 60, FEWER) for _ in range(3)}
+
+    assert len(bounds) == 1
+
+
+def test_word_pairs_that_come_again_make_lines_less_distinct():
+    assert distinct_pairs(["dark cocoa and honey", "dark cocoa and smoke"]) == pytest.approx(4 / 6)
+    assert distinct_pairs([]) == 1.0

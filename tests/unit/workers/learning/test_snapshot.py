@@ -1,0 +1,86 @@
+"""A snapshot: the same ratings give the same bytes, nobody is named, and a product is on one side for ever."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.ledger.opinions import Compared, Heard
+from schemas.campaigns import Kind
+from schemas.learning import curriculum
+from workers.learning.snapshot import Snapshot, is_held_out, product_of, take
+
+from support.heard import MODEL, answer, brief_of, heard, lines_of, shuffled
+
+RULES = curriculum()
+LINES = lines_of(products=12, variants=4)
+SAID = [answer(line, rater, approves=line.job.variant % 2 == 0) for line in LINES for rater in ("ada", "bo")]
+
+
+def snapshot(some: Heard | None = None) -> Snapshot:
+    return take(some or heard(LINES, SAID), Kind.COPY, MODEL, RULES)
+
+
+@given(st.integers(0, 1000))
+def test_the_order_of_arrival_changes_no_byte(seed: int):
+    assert snapshot(shuffled(heard(LINES, SAID), seed)).to_bytes() == snapshot().to_bytes()
+
+
+def test_what_is_written_reads_back_as_it_was():
+    assert Snapshot.from_bytes(snapshot().to_bytes()) == snapshot()
+
+
+def test_no_person_is_named_in_it():
+    text = snapshot().to_bytes().decode()
+
+    assert "ada" not in text
+    assert json.loads(text.splitlines()[0])["raters"] == 2
+
+
+def test_every_asset_is_an_opinion_with_what_people_think_of_it():
+    opinions = snapshot().opinions
+
+    assert len(opinions) == len(LINES)
+    assert {one.liking > 0 for one in opinions if one.text in {"Line 0", "Line 2"}} == {True}
+    assert {one.liking < 0 for one in opinions if one.text in {"Line 1", "Line 3"}} == {True}
+
+
+def test_the_same_line_for_the_same_brief_is_one_opinion():
+    same = lines_of(products=3, variants=4, text=lambda job: f"Line {job.variant % 2}")
+    said = [answer(line, "ada", approves=line.job.variant % 2 == 0) for line in same]
+
+    assert len(snapshot(heard(same, said)).opinions) == 6
+
+
+def test_what_people_contradict_each_other_on_is_left_out():
+    more = [
+        answer(LINES[0], name, approves=number < 3) for number, name in enumerate(("cy", "di", "ed", "fe", "gu", "ho"))
+    ]
+    agreeing = [answer(line, one.person[1], approves=line.job.variant % 2 == 0) for one in more for line in LINES[1:]]
+    said = [*SAID[2:], *more, *agreeing]
+
+    assert LINES[0].job.id not in {one.job_id for one in snapshot(heard(LINES, said)).opinions}
+
+
+def test_a_comparison_is_a_preference_of_the_better_one():
+    some = heard(LINES, SAID)
+    compared = tuple(
+        Compared(LINES[start].job.id, LINES[start + 1].job.id, ("default", rater), LINES[start + 1].job.id)
+        for start in range(0, len(LINES), 4)
+        for rater in ("ada", "bo")
+    )
+
+    found = snapshot(type(some)(some.assets, some.ratings, compared, 0, 0)).preferences
+
+    assert [(one.worse, one.better) for one in found] == sorted(
+        ((LINES[start].job.id, LINES[start + 1].job.id) for start in range(0, len(LINES), 4)), key=lambda pair: pair[1]
+    )
+
+
+def test_a_product_is_held_out_for_ever_whatever_its_name_is_written_like():
+    one = brief_of(3)
+    shouted = one.model_copy(update={"brand": one.brand.model_copy(update={"name": "NORTHBEAM "})})
+
+    assert product_of(one) == product_of(shouted)
+    shares = [is_held_out(product_of(brief_of(number)), 0.25) for number in range(400)]
+    assert 70 < sum(shares) < 130

@@ -1,0 +1,175 @@
+"""The tuner of copy models: a LoRA that goes on from the champion's, learning which of two lines people like better."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from core.errors import ModelLoadError
+from schemas.buckets import reference_and_adapter
+from schemas.learning import Recipe
+from workers.models import copy
+from workers.models.device import device_of, dtype_of, quick_dtype
+from workers.models.house.lines import seed_briefs, train_and_held_out
+from workers.models.protocol import Model
+from workers.models.training import Plan, save, train
+from workers.models.tuning.lora import LoraShape, add_lora, read_shape, read_weights, write_adapter
+from workers.models.tuning.preferences import Choice, PreferenceTrainee
+from workers.models.tuning.protocol import Contestant, Judged, Lesson, Watch
+from workers.models.tuning.trees import Line
+
+NAME = "preferences"
+VERSION_FOLDER = "version"
+DRAFT_FOLDER = "draft"
+# Families of seed lines that say plainly what the brief says, and how many of them are enough.
+NEUTRAL_FAMILIES = ("plain", "careful")
+NEUTRAL_LINES = 40
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and in which numbers a model is computed."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int = 0
+
+
+class _Watched:
+    """A trainee that tells somebody of each step, and that can say where it stands."""
+
+    def __init__(self, trainee: PreferenceTrainee, watch: Watch) -> None:
+        self._trainee, self._watch = trainee, watch
+        self.modules, self.optimizers = trainee.modules, trainee.optimizers
+        self.taken = 0
+
+    def learn(self, step: int, steps: int) -> Mapping[str, float]:
+        losses = self._trainee.learn(step, steps)
+        self.taken = step + 1
+        self._watch(self.taken, steps, losses)
+        return losses
+
+
+class CopyTuner:
+    """Tunes one copy model: a reference with or without an adapter."""
+
+    def __init__(self, model: str, cache: Path, recipe: Recipe, place: Place) -> None:
+        self._reference, self._adapter = reference_and_adapter(model)
+        self._cache, self._recipe, self._place = cache, recipe, place
+
+    def tune(self, parent: Path | None, lessons: Sequence[Lesson], folder: Path, watch: Watch) -> Path:
+        """Train, or go on with what was begun; a version that is there already is returned as it is."""
+        version = folder / VERSION_FOLDER
+        if version.is_dir():
+            return version
+        if self._place.threads:
+            torch.set_num_threads(self._place.threads)
+        folder.mkdir(parents=True, exist_ok=True)
+        model, tokenizer, weights, shape = self._student(parent)
+        lines, choices = lines_and_choices(lessons)
+        trainee = PreferenceTrainee(model, tokenizer, weights, lines, choices, self._recipe)
+        self._train(trainee, Plan(folder, NAME, trainee.steps), watch)
+        trainee.use_masters()
+        if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+            raise ModelLoadError("the training ended with weights that are no numbers: lower `learning_rate`")
+        draft = folder / DRAFT_FOLDER
+        shutil.rmtree(draft, ignore_errors=True)
+        write_adapter(draft, weights, shape, self._reference)
+        # Renamed when it is whole, so that a kill leaves nothing that could be taken for a version.
+        draft.rename(version)
+        return version
+
+    def contestant(self, version: Path | None) -> Contestant:
+        """Load a version as a worker would."""
+        adapter = str(version) if version else self._adapter
+        place = self._place
+        return CopyContestant(
+            copy.load(self._reference, adapter, place.device, place.dtype, self._cache, place.threads)
+        )
+
+    def _train(self, trainee: PreferenceTrainee, plan: Plan, watch: Watch) -> None:
+        watched = _Watched(trainee, watch)
+        try:
+            train(watched, plan)
+        except Exception:
+            # Whoever stops it in good order loses no step.
+            if watched.taken:
+                save(watched, plan.checkpoint, watched.taken)
+            raise
+
+    def _student(self, parent: Path | None) -> tuple[Any, Any, dict[str, torch.nn.Parameter], LoraShape]:
+        """Return the model with the adapter that it goes on from, ready to be trained."""
+        folder = copy.model_folder(self._reference, self._cache)
+        start = parent or (copy.adapter_folder(self._adapter, self._reference) if self._adapter else None)
+        device = device_of(self._place.device)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype_of(self._place.dtype, quick_dtype(device)), use_safetensors=True
+            )
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+            raise ModelLoadError(f"{folder} cannot be trained: {str(error).splitlines()[0]}") from error
+        shape = read_shape(start) if start else LoraShape()
+        weights = add_lora(model.to(device), shape, self._recipe.seed)
+        if start:
+            _fill(weights, read_weights(start), start)
+        return model, tokenizer, weights, shape
+
+
+class CopyContestant:
+    """A loaded copy model before the gate."""
+
+    def __init__(self, model: copy.CopyModel) -> None:
+        self._model = model
+
+    @property
+    def model(self) -> Model:
+        """Return the model as it serves."""
+        return self._model
+
+    def likings(self, assets: Sequence[Judged]) -> list[float]:
+        """Return the fluency of each line."""
+        return self._model.fluencies([Line(one.brief, one.text) for one in assets])
+
+    def neutral(self) -> float:
+        """Return the mean log probability of a token of seed lines that no adapter was trained on."""
+        return self._model.mean_log_p(neutral_lines())
+
+
+@cache
+def neutral_lines() -> tuple[Line, ...]:
+    """Return seed lines of briefs that the house adapter was not trained on, always the same."""
+    _, held_out = train_and_held_out(seed_briefs())
+    lines = [line for brief in held_out if brief.family in NEUTRAL_FAMILIES for line in brief.lines]
+    return tuple(lines[:: max(1, len(lines) // NEUTRAL_LINES)])
+
+
+def lines_and_choices(lessons: Sequence[Lesson]) -> tuple[list[Line], list[Choice]]:
+    """Return each line once, and the choices between them; weights are 1 in the middle."""
+    lines: list[Line] = []
+    places: dict[tuple[str, str], int] = {}
+
+    def place_of(one: Judged) -> int:
+        name = one.brief.model_dump_json(), one.text
+        if name not in places:
+            places[name] = len(lines)
+            lines.append(Line(one.brief, one.text))
+        return places[name]
+
+    mean = sum(lesson.weight for lesson in lessons) / max(len(lessons), 1) or 1.0
+    choices = [Choice(one.product, place_of(one.better), place_of(one.worse), one.weight / mean) for one in lessons]
+    return lines, choices
+
+
+@torch.no_grad()
+def _fill(weights: Mapping[str, torch.nn.Parameter], found: Mapping[str, torch.Tensor], folder: Path) -> None:
+    if weights.keys() != found.keys():
+        strange = min(weights.keys() ^ found.keys())
+        raise ModelLoadError(f"the adapter in {folder} does not fit its own settings or the model: {strange}")
+    for name, weight in weights.items():
+        weight.copy_(found[name])

@@ -80,13 +80,22 @@ class Settings(BaseSettings):
             description="Model for music (starter, MusicGen, ACE-Step): `starter`, a folder, a hub id, or s3://bucket/prefix."
         ),
     ] = "starter"
+    canary_share: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="Share of the jobs that a version which passed its gate makes at once, until ratings decide; "
+            "0 leaves that to a person.",
+        ),
+    ] = 0.1
     canary_least_ratings: Annotated[
         int, Field(ge=1, description="Ratings that each side of a canary needs before it is judged.")
     ] = 30
     canary_sureness: Annotated[
         float,
         Field(gt=0.5, lt=1, description="How sure one must be that a challenger is better (or worse) to end a canary."),
-    ] = 0.95
+    ] = 0.99
     canary_longest_days: Annotated[
         float, Field(gt=0, description="A canary that is still undecided after so many days is stopped.")
     ] = 14.0

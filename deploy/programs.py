@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.broker import FEEDBACK_QUEUE, HOUSEKEEPING_QUEUE, queue_of
+from core.broker import FEEDBACK_QUEUE, HOUSEKEEPING_QUEUE, TRAIN_QUEUE, queue_of
 from core.settings import Settings
 from deploy import servers
 from deploy.embedded import Embedded
@@ -23,7 +23,7 @@ WORKER_START_SECONDS = 2
 # The supervisor waits one second longer after each failed start, so a full disk or a taken port is no busy loop.
 START_ATTEMPTS = 1000
 SERVERS = ("valkey", "seaweedfs")
-WORKERS = ("generate", "feedback", "housekeeping", "beat", "flower", "api", "deliver", "scheduler")
+WORKERS = ("generate", "feedback", "housekeeping", "beat", "flower", "api", "deliver", "scheduler", "train")
 # For calls in hand; whoever watches a campaign begins again elsewhere.
 API_STOP_SECONDS = 10
 # For the attempts in hand, which have their own deadline.
@@ -82,6 +82,10 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
         ),
         Program("deliver", (*factory, "webhooks", "deliver"), stop_seconds=DELIVER_STOP_SECONDS),
         Program("scheduler", (*factory, "scheduler"), stop_seconds=SCHEDULER_STOP_SECONDS),
+        # Learning takes minutes of a device that people wait for: it goes last.
+        Program(
+            "train", ("nice", "-n", "10", *worker, "-n", "train@%h", "-Q", TRAIN_QUEUE, "--pool=threads", "-c", "1")
+        ),
     ]
     return found
 

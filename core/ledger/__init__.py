@@ -19,8 +19,8 @@ from core.ledger.runs import Runs
 from core.ledger.schedules import Schedules
 from core.ledger.scores import Scores
 from core.ledger.tenants import Tenants
-from core.ledger.versions import Versions
 from core.ledger.trainings import Trainings
+from core.ledger.versions import Versions
 from core.ledger.webhooks import Webhooks
 from core.settings import Settings
 

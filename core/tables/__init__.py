@@ -80,7 +80,7 @@ __all__ = [
     "tallies",
     "templates",
     "tenants",
-    "versions",
     "trainings",
+    "versions",
     "webhooks",
 ]

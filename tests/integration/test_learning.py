@@ -12,6 +12,7 @@ import pytest
 from benchmarks.tiny_writer import build_writer
 from core.broker import make_app, waiting_trainings
 from core.ledger import Ledger
+from core.ledger.promotions import Order
 from core.settings import Settings
 from core.storage import Storage
 from schemas.campaigns import Kind
@@ -58,6 +59,32 @@ def test_a_taste_that_people_share_becomes_a_version_that_may_serve(
     assert hashlib.sha256(storage.get_whole(version.snapshot_key)).hexdigest() == version.snapshot_sha256
     assert training.step == training.steps == len(training.losses)
     assert not (tmp_path / "trainings" / training.id).exists()
+    # It is registered, and waits for a person where nothing is tried by itself.
+    assert own_ledger.versions.get(version.id).described == version
+    assert own_ledger.promotions.history(Kind.COPY, str(writer)) == []
+
+
+def test_a_version_that_passed_is_tried_and_the_next_one_learns_on_from_the_champion(
+    writer: Path, own_ledger: Ledger, storage: Storage, tmp_path: Path
+):
+    rated_world(own_ledger, writer)
+    model = str(writer)
+    teacher = teacher_of(own_ledger, storage, small_rules(), tmp_path, canary_share=0.25)
+    own_ledger.trainings.ask(Kind.COPY, model, "ada asked for it")
+
+    first = teacher.serve(Kind.COPY, model)
+
+    assert first is not None
+    assert first.version is not None
+    tried = own_ledger.promotions.serving(Kind.COPY, model)
+    assert (tried.champion, tried.challenger, tried.share) == ("", first.version.id, 0.25)
+    own_ledger.promotions.promote(first.version.id, tried, Order("ada", "reads better"))
+    own_ledger.trainings.ask(Kind.COPY, model, "ada asked again")
+    second = teacher.serve(Kind.COPY, model)
+    assert second is not None
+    assert second.version is not None
+    assert second.version.parent == first.version.id
+    assert second.version.verdict.champion_agrees == pytest.approx(first.version.verdict.challenger_agrees)
 
 
 def test_ratings_at_random_become_a_version_that_is_kept_and_never_serves(

@@ -12,7 +12,7 @@ from core.storage import Storage
 from schemas.campaigns import Audience, Brand, Campaign, CopyDeliverable, Kind
 from schemas.jobs import Job
 from schemas.learning import Curriculum, Recipe
-from workers.learning.registry import StoredVersions
+from workers.learning.registry import Registry
 from workers.learning.teacher import Teacher, Tools
 from workers.models.tuning.copy import CopyTuner, Place
 
@@ -82,12 +82,18 @@ def texts_of(product: int, variants: int) -> list[str]:
 
 
 def teacher_of(
-    ledger: Ledger, storage: Storage, rules: Curriculum, folder: Path, stopping: threading.Event | None = None
+    ledger: Ledger,
+    storage: Storage,
+    rules: Curriculum,
+    folder: Path,
+    stopping: threading.Event | None = None,
+    canary_share: float = 0.0,
 ) -> Teacher:
     """Return what trains tiny models."""
 
     def tuner_of(_kind: Kind, model: str, recipe: Recipe) -> CopyTuner:
         return CopyTuner(model, folder / "models", recipe, Place("cpu", "float32", 1))
 
-    tools = Tools(ledger, storage, StoredVersions(storage), tuner_of, rules, folder / "trainings")
+    registry = Registry(ledger, storage, folder / "models", canary_share)
+    tools = Tools(ledger, storage, registry, tuner_of, rules, folder / "trainings")
     return Teacher(tools, "w@test#1", stopping or threading.Event())

@@ -1,55 +1,58 @@
 """Where versions are kept, and which one serves: what a training needs to know of it."""
 
-import hashlib
-from collections.abc import Iterator
+import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
+from core.errors import StateError
+from core.ledger import Ledger
+from core.ledger.promotions import Order
 from core.storage import Storage
+from core.versions import fetch, store
 from schemas.campaigns import Kind
-from schemas.versions import SHIPPED, NewVersion, VersionFile
+from schemas.versions import SHIPPED, NewVersion
 
-CONTENT_TYPES = {".json": "application/json", ".safetensors": "application/octet-stream"}
+logger = logging.getLogger(__name__)
+
+ACTOR = "training"
 
 
-class Registry(Protocol):
-    """Knows the versions of models."""
+@dataclass(frozen=True)
+class Registry:
+    """Knows the versions of models: their files in the store, their rows and pointers in the ledger."""
+
+    ledger: Ledger
+    storage: Storage
+    # Below it lie the files of versions that were fetched.
+    cache: Path
+    # Of the jobs, what a version that passed its gate makes at once; 0 leaves that to a person.
+    canary_share: float
 
     def champion(self, kind: Kind, model: str) -> str:
         """Return the version that serves a model, SHIPPED where nothing trained does."""
-        ...
+        return self.ledger.promotions.serving(kind, model).champion
 
     def folder(self, version_id: str) -> Path | None:
-        """Return a folder with the files of a version; None for the shipped one."""
-        ...
+        """Return a folder with the files of a version; None for the shipped one, which comes with its model."""
+        if version_id == SHIPPED:
+            return None
+        return fetch(self.storage, self.ledger.versions.get(version_id).described, self.cache)
 
     def add(self, version: NewVersion, folder: Path) -> NewVersion:
-        """Keep the files of a version and what is known of it; the same version twice is no error."""
-        ...
+        """Keep the files of a version and what is known of it, and try it if it passed; twice is no error."""
+        kept = store(self.storage, folder, version)
+        is_new = self.ledger.versions.register(kept)
+        if kept.verdict.is_passed and self.canary_share:
+            self._try(kept, is_new=is_new)
+        return kept
 
-
-class StoredVersions:
-    """Keeps versions in the store; the shipped one serves every model."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-
-    def champion(self, _kind: Kind, _model: str) -> str:
-        """Return SHIPPED."""
-        return SHIPPED
-
-    def folder(self, _version_id: str) -> Path | None:
-        """Return None: the shipped version comes with its model."""
-        return None
-
-    def add(self, version: NewVersion, folder: Path) -> NewVersion:
-        """Put the files below `versions/`, and return the version with them."""
-        prefix = f"versions/{version.kind}/{version.id}/"
-        return version.model_copy(update={"prefix": prefix, "files": tuple(self._stored(prefix, folder))})
-
-    def _stored(self, prefix: str, folder: Path) -> Iterator[VersionFile]:
-        for path in sorted(folder.iterdir()):
-            if path.suffix in CONTENT_TYPES:
-                data = path.read_bytes()
-                self._storage.put(prefix + path.name, data, CONTENT_TYPES[path.suffix])
-                yield VersionFile(name=path.name, sha256=hashlib.sha256(data).hexdigest(), length_bytes=len(data))
+    def _try(self, version: NewVersion, *, is_new: bool) -> None:
+        seen = self.ledger.promotions.serving(version.kind, version.model)
+        history = self.ledger.promotions.history(version.kind, version.model)
+        if not is_new and any(version.id in (change.after, change.challenger) for change in history):
+            # A former attempt got so far, and a person may have thought better of it since.
+            return
+        try:
+            self.ledger.promotions.start_canary(version.id, self.canary_share, seen, Order(ACTOR, "passed its gate"))
+        except StateError as error:
+            logger.warning("%s is ready and not tried: %s", version.id, error)

@@ -15,7 +15,7 @@ from core.storage import Storage
 from schemas.buckets import model_name
 from schemas.campaigns import Kind
 from schemas.learning import Recipe, curriculum
-from workers.learning.registry import StoredVersions
+from workers.learning.registry import Registry
 from workers.learning.teacher import Outcome, Teacher, Tools
 from workers.models.tuning.protocol import Tuner
 
@@ -35,7 +35,8 @@ def make_teacher(settings: Settings, ledger: Ledger, worker: str, stopping: thre
             from workers.models.tuning.copy import CopyTuner, Place  # noqa: PLC0415 - loads torch
         return CopyTuner(model, home / "models", recipe, Place(settings.device, settings.dtype, settings.threads))
 
-    tools = Tools(ledger, storage, StoredVersions(storage), tuner_of, curriculum(), home / "trainings")
+    registry = Registry(ledger, storage, home / "models", settings.canary_share)
+    tools = Tools(ledger, storage, registry, tuner_of, curriculum(), home / "trainings")
     return Teacher(tools, worker, stopping)
 
 

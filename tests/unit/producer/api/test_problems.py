@@ -17,6 +17,8 @@ def kinds(base: type[FactoryError] = FactoryError) -> list[type[FactoryError]]:
 def made(kind: type[FactoryError]) -> FactoryError:
     if kind is errors.QuotaError:
         return errors.QuotaError(INSIDE, 7)
+    if kind is errors.BrokenVersionError:
+        return errors.BrokenVersionError("copy-20260102-0123abcd", INSIDE)
     if kind is errors.CampaignFileError:
         return errors.CampaignFileError((errors.Problem("c.yaml", 3, 5, "brand.name", "is missing"),))
     return kind(INSIDE)

@@ -18,6 +18,7 @@ from core.ledger.replacements import Replacements
 from core.ledger.runs import Runs
 from core.ledger.schedules import Schedules
 from core.ledger.scores import Scores
+from core.ledger.sessions import Sessions
 from core.ledger.tenants import Tenants
 from core.ledger.trainings import Trainings
 from core.ledger.versions import Versions
@@ -45,6 +46,7 @@ class Ledger:
         self.replacements = Replacements(self.database)
         self.tenants = Tenants(self.database)
         self.keys = Keys(self.database)
+        self.sessions = Sessions(self.database)
         self.calls = Calls(self.database)
         self.webhooks = Webhooks(self.database)
         self.schedules = Schedules(self.database)

@@ -44,7 +44,7 @@ class Keys:
         made = Key(secrets.token_hex(6), name, tenant, role, time.time(), actor, None)
         text = f"cf_{made.id}_{secrets.token_urlsafe(SECRET_BYTES)}"
         with self._database.write() as connection:
-            connection.execute(insert(keys).values(sha256=_hash(text), **vars(made)))
+            connection.execute(insert(keys).values(sha256=hash_of(text), **vars(made)))
             record(connection, actor, "create key", made.id, f"{name}, {role} of {tenant}")
         return made, text
 
@@ -55,9 +55,9 @@ class Keys:
             return None
         with self._database.read() as connection:
             row = connection.execute(select(keys).where(keys.c.id == match[1])).first()
-        if row is None or row.revoked_at is not None or not compare_digest(row.sha256, _hash(text)):
+        if row is None or row.revoked_at is not None or not compare_digest(row.sha256, hash_of(text)):
             return None
-        return _key(row)
+        return key_of(row)
 
     def any(self) -> bool:
         """Tell whether there is or ever was a key: a factory that had one never serves without."""
@@ -72,7 +72,7 @@ class Keys:
     def all(self) -> list[Key]:
         """Return every key, also those that are revoked, in the order in which they were made."""
         with self._database.read() as connection:
-            return [_key(row) for row in connection.execute(select(keys).order_by(keys.c.created_at, keys.c.id))]
+            return [key_of(row) for row in connection.execute(select(keys).order_by(keys.c.created_at, keys.c.id))]
 
     def revoke(self, key_id: str, actor: str) -> Key:
         """Make a key useless from the next call on; raises StateError when it is revoked already."""
@@ -88,12 +88,14 @@ class Keys:
                     raise UnknownIdError(f"there is no key '{key_id}': `factory keys list` shows all")
                 raise StateError(f"key {key_id} is revoked already")
             record(connection, actor, "revoke key", key_id, revoked.name)
-        return _key(revoked)
+        return key_of(revoked)
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """Return what is kept of a secret."""
     return sha256(text.encode()).hexdigest()
 
 
-def _key(row: Row[tuple[object, ...]]) -> Key:
+def key_of(row: Row[tuple[object, ...]]) -> Key:
+    """Return the key of a row."""
     return Key(row.id, row.name, row.tenant, Role(row.role), row.created_at, row.created_by, row.revoked_at)

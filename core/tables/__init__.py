@@ -1,6 +1,6 @@
 """The tables of the ledger. Times are seconds since 1970 (UTC)."""
 
-from core.tables.access import calls, idempotency_keys, keys, tenants
+from core.tables.access import calls, idempotency_keys, keys, sessions, tenants
 from core.tables.feedback import (
     IS_CURRENT,
     IS_CURRENT_REASON,
@@ -76,6 +76,7 @@ __all__ = [
     "results",
     "schedule_runs",
     "schedules",
+    "sessions",
     "strata",
     "tallies",
     "templates",

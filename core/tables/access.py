@@ -1,6 +1,6 @@
 """Who may call the HTTP API, what tenants may have, and what was called."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table
 
 from core.tables.metadata import metadata
 
@@ -25,6 +25,17 @@ keys = Table(
     Column("created_at", Float, nullable=False),
     Column("created_by", String(100), nullable=False),
     Column("revoked_at", Float),
+)
+
+# Who has signed in to the pages with a key. Of what the browser keeps only the hash is here.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("key_id", String(16), ForeignKey("keys.id"), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("ends_at", Float, nullable=False),
+    Index("ix_sessions_ends_at", "ends_at"),
 )
 
 # Every call of the HTTP API that may change something. Without a status the process ended in the middle of it.

@@ -52,14 +52,34 @@ def message_of(content: Rating | Comparison, rater: str, tenant: str) -> Feedbac
         raise FeedbackError(what_is_wrong(error)) from error
 
 
-def send(ledger: Ledger, app: Celery, content: Rating | Comparison, rater: str) -> Sent:
+def taken_back(ledger: Ledger, tenant: str, rater: str, job_id: str, message_id: str) -> Rating:
+    """Return the rating that takes back one of a person: what the person had said before it, or nothing.
+
+    Whatever the person has said since then is taken back, too.
+    """
+    mine = [one for one in ledger.ratings.of_job(job_id) if (one.tenant, one.rater) == (tenant, rater)]
+    place = next((i for i, one in enumerate(mine) if one.message_id == message_id), len(mine))
+    former = mine[place - 1] if place else None
+    if former is None or former.is_withdrawn:
+        return rating_of(job_id, is_withdrawn=True)
+    said = {name: getattr(former, name) for name in ("stars", "approves", "reason", "comment")}
+    return rating_of(job_id, **said)
+
+
+def send(
+    ledger: Ledger,
+    app: Celery,
+    content: Rating | Comparison,
+    rater: str,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Sent:
     """Send it; return when it is recorded, or after some seconds. Raises FeedbackError for what would be refused."""
     message = message_of(content, rater, ledger.jobs.tenant(content.job_id))
     if refusal := ledger.intake.why_not(message):
         raise FeedbackError(refusal)
     if not post(ledger, app, [message]):
         return Sent(message.id, is_sent=False)
-    pause, ends_at = threading.Event(), time.monotonic() + PATIENCE_SECONDS
+    pause, ends_at = threading.Event(), time.monotonic() + patience_seconds
     while not (is_recorded := ledger.intake.is_recorded(message.id)) and time.monotonic() < ends_at:
         pause.wait(POLL_SECONDS)
     return Sent(message.id, is_sent=True, is_recorded=is_recorded)

@@ -40,7 +40,10 @@ def what_is_wrong(error: ValidationError) -> str:
 
 
 class Rating(Frozen):
-    """What one person thinks of one asset: stars, a yes or no, or both; a no may have a reason from the list."""
+    """What one person thinks of one asset: stars, a yes or no, or both; a no may have a reason from the list.
+
+    A withdrawn one takes back what the person said before, and says nothing instead.
+    """
 
     type: Literal["rating"] = "rating"
     job_id: JobId
@@ -48,9 +51,14 @@ class Rating(Frozen):
     approves: bool | None = None
     reason: Name | None = None
     comment: Comment = ""
+    is_withdrawn: bool = False
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
+        if self.is_withdrawn:
+            if self.stars is not None or self.approves is not None or self.reason is not None or self.comment:
+                raise ValueError("a rating that is withdrawn says nothing else")
+            return self
         if self.stars is None and self.approves is None:
             raise ValueError("a rating has stars, or approves or rejects")
         if self.reason is not None and self.approves is not False:

@@ -8,7 +8,7 @@ from sqlalchemy import Row, select, tuple_
 
 from core.database import Database
 from core.ledger.tallies import Standing
-from core.tables import ratings, tallies
+from core.tables import SAYS_SOMETHING, ratings, tallies
 
 PAGE_ROWS = 1000
 
@@ -28,6 +28,11 @@ class KeptRating:
     comment: str
     rated_at: float
     is_current: bool
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Tell whether it took back what its rater had said, and says nothing instead."""
+        return self.stars is None and self.approves is None
 
 
 class Ratings:
@@ -52,8 +57,11 @@ class Ratings:
             return [_kept(row) for row in connection.execute(query)]
 
     def all(self, campaign_id: str | None = None, *, with_history: bool = False) -> Iterator[KeptRating]:
-        """Yield the ratings that count, or with their history all there ever were, in the order of arrival."""
-        query = select(ratings).order_by(ratings.c.id).limit(PAGE_ROWS)
+        """Yield the ratings that count, or with their history all there ever were, in the order of arrival.
+
+        What was withdrawn says nothing and is left out.
+        """
+        query = select(ratings).where(SAYS_SOMETHING).order_by(ratings.c.id).limit(PAGE_ROWS)
         if campaign_id is not None:
             query = query.where(ratings.c.campaign_id == campaign_id)
         if not with_history:

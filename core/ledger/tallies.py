@@ -14,7 +14,19 @@ from sqlalchemy import BigInteger, Connection, Row, Select, case, cast, func, se
 
 from core.database import Database
 from core.estimates import Moments
-from core.tables import IS_CURRENT, MOMENTS, STRATUM_SUMS, TALLIED, comparisons, jobs, ratings, results, strata, tallies
+from core.tables import (
+    IS_CURRENT,
+    MOMENTS,
+    SAYS_SOMETHING,
+    STRATUM_SUMS,
+    TALLIED,
+    comparisons,
+    jobs,
+    ratings,
+    results,
+    strata,
+    tallies,
+)
 from schemas.campaigns import Kind
 
 # What the assets of a stratum have in common.
@@ -106,7 +118,7 @@ def _rated(job_ids: Sequence[str]) -> Select[Any]:
     return (
         select(
             ratings.c.job_id,
-            func.count().label("ratings"),
+            func.sum(case((SAYS_SOMETHING, 1), else_=0)).label("ratings"),
             func.count(stars).label("stars_count"),
             func.coalesce(func.sum(stars), 0).label("stars_sum"),
             func.coalesce(func.sum(stars * stars), 0).label("stars_squares"),

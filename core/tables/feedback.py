@@ -1,6 +1,6 @@
 """What people think of assets, all of it ever, and what it adds up to."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, or_, text
 
 from core.tables.metadata import metadata
 
@@ -34,6 +34,7 @@ def _arrival() -> "tuple[Column[int], Column[str], Column[float]]":
 
 
 # What people think of assets: all of it ever, with the one that counts of each person and asset marked.
+# A row with neither stars nor a yes or no takes back what its rater said before.
 ratings = Table(
     "ratings",
     metadata,
@@ -69,6 +70,9 @@ ratings = Table(
         postgresql_where=IS_CURRENT_REASON,
     ),
 )
+
+# Not withdrawn.
+SAYS_SOMETHING = or_(ratings.c.stars.is_not(None), ratings.c.approves.is_not(None))
 
 # Which of two assets a person finds better. The smaller id is `job_id`, so a pair is one pair whoever is named first.
 comparisons = Table(

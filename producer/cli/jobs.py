@@ -172,7 +172,7 @@ def _opinion(rating: "KeptRating") -> str:
     """Return what somebody thinks, in words."""
     answer = {True: "approved", False: f"rejected: {rating.reason}" if rating.reason else "rejected", None: ""}
     stars = count(rating.stars, "star") if rating.stars else ""
-    said = ", ".join(filter(None, (stars, answer[rating.approves], rating.comment)))
+    said = ", ".join(filter(None, (stars, answer[rating.approves], rating.comment))) or "withdrawn"
     return f"{said} (by {rating.rater}{'' if rating.is_current else ', former'})"
 
 

@@ -79,3 +79,14 @@ def test_whatever_somebody_typed_is_kept_or_refused_and_never_changed(text: str)
         assert any(ord(character) < 32 or character == "\x7f" for character in text)
     else:
         assert json.loads(sent.model_dump_json())["content"]["comment"] == text.strip()
+
+
+@pytest.mark.parametrize(
+    "said", [{"stars": 3}, {"approves": True}, {"approves": False, "reason": "ugly"}, {"comment": "x"}]
+)
+def test_a_rating_that_is_withdrawn_says_nothing_else(said: dict[str, object]):
+    withdrawn = {"type": "rating", "job_id": "spring-000000", "is_withdrawn": True}
+
+    assert feedback(withdrawn).content.is_withdrawn
+    with pytest.raises(ValidationError, match="says nothing else"):
+        feedback(withdrawn | said)

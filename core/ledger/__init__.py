@@ -7,10 +7,12 @@ from core.ledger.calls import Calls
 from core.ledger.campaigns import Campaigns
 from core.ledger.canaries import Canaries
 from core.ledger.feedback import Intake
+from core.ledger.gallery import Gallery
 from core.ledger.jobs import Jobs
 from core.ledger.keys import Keys
 from core.ledger.leases import Leases
 from core.ledger.opinions import Opinions
+from core.ledger.pairs import Pairs
 from core.ledger.progress import Progress
 from core.ledger.promotions import Promotions
 from core.ledger.ratings import Ratings
@@ -36,6 +38,8 @@ class Ledger:
         self.jobs = Jobs(self.database)
         self.leases = Leases(self.database, settings.lease_seconds, settings.max_attempts)
         self.assets = Assets(self.database)
+        self.gallery = Gallery(self.database)
+        self.pairs = Pairs(self.database)
         self.progress = Progress(self.database)
         self.audit = Audit(self.database)
         self.intake = Intake(self.database)

@@ -80,7 +80,7 @@ class Assets:
             .limit(limit)
         )
         with self._database.read() as connection:
-            return [_delivered(row) for row in connection.execute(query)]
+            return [delivered_of(row) for row in connection.execute(query)]
 
     def unwanted(self, campaign_id: str) -> int:
         """Return how many assets of a campaign were rejected or replaced."""
@@ -155,7 +155,8 @@ def asset_row(asset: Asset, now: float) -> dict[str, object]:
     return plain | located | {"created_at": now}
 
 
-def _delivered(row: Row[tuple[object, ...]]) -> Delivered:
+def delivered_of(row: Row[tuple[object, ...]]) -> Delivered:
+    """Return the asset of a row that has the columns of its job, too."""
     return Delivered(
         asset=_asset(row),
         kind=Kind(row.kind),

@@ -255,6 +255,12 @@ class Campaigns:
         if found is None or found.tenant != tenant:
             raise UnknownIdError(f"there is no campaign '{campaign_id}' of yours: list the campaigns to see their ids")
 
+    def budget(self, campaign_id: str) -> float | None:
+        """Return how many device seconds a campaign may take at present; nothing where there is no limit."""
+        query = select(campaigns.c.budget_device_seconds).where(campaigns.c.id == campaign_id)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar()
+
     def history(self, target: str) -> Iterator[tuple[float, str, str, str]]:
         """Yield what people did to a campaign or job: time, actor, action, detail; oldest first."""
         with self._database.read() as connection:

@@ -90,6 +90,14 @@ class Intake:
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(inbox)).scalar_one())
 
+    def on_their_way(self, tenant: str, rater: str) -> list[Feedback]:
+        """Return what a person has sent that is not recorded yet, oldest first; at most MOST_AT_ONCE."""
+        theirs = and_(inbox.c.tenant == tenant, inbox.c.rater == rater)
+        query = select(inbox.c.message).where(theirs).order_by(inbox.c.sent_at, inbox.c.message_id)
+        with self._database.read() as connection:
+            sent = connection.execute(query.limit(MOST_AT_ONCE)).scalars().all()
+        return [Feedback.model_validate_json(message) for message in sent]
+
     def overdue(self, seconds: float) -> list[dict[str, JsonValue]]:
         """Return messages that were sent so long ago and are not recorded, to be sent again, as they were sent."""
         now = time.time()
@@ -318,7 +326,7 @@ def _row(one: Feedback, rated: dict[str, Row[Any, Any, Any, Any]]) -> tuple[Tabl
         return comparisons, row | sides | {"comment": content.comment}
     version = reason_table().version if content.reason is not None else None
     place = {"campaign_id": rated[content.job_id].campaign_id, "reasons_version": version}
-    return ratings, row | content.model_dump(exclude={"type"}) | place
+    return ratings, row | content.model_dump(exclude={"type", "is_withdrawn"}) | place
 
 
 def _storable(text: str) -> str:

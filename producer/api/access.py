@@ -1,5 +1,6 @@
 """Who calls, and whether they may: a key in the header Authorization, a role, and a limit of calls."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -41,17 +42,22 @@ class Caller:
 LOCAL = Caller("keyless", "this machine", DEFAULT_TENANT, Role.ADMIN)
 
 
-class Access:
+class Access(ABC):
     """What a route asks of its caller: at least this role. Records every call that may change something."""
 
-    def __init__(self, least: Role) -> None:
+    def __init__(self, least: Role, *, is_counted: bool = True) -> None:
         self.least = least
+        self._is_counted = is_counted
 
-    def __call__(self, request: Request, _: Annotated[object, Depends(BEARER)]) -> Caller:
-        """Return the caller, or refuse."""
+    @abstractmethod
+    def caller(self, request: Request, opened: Opened) -> Caller:
+        """Return who calls, or refuse."""
+
+    def admitted(self, request: Request) -> Caller:
+        """Return the caller if the call is within its limits and its role, and record it."""
         opened = opened_of(request)
-        caller = self._caller(request, opened)
-        wait = opened.calls.take(caller.id)
+        caller = self.caller(request, opened)
+        wait = opened.calls.take(caller.id) if self._is_counted else 0.0
         if wait:
             per_minute = opened.settings.api_calls_per_minute
             raise HTTPException(
@@ -68,7 +74,16 @@ class Access:
             )
         return caller
 
-    def _caller(self, request: Request, opened: Opened) -> Caller:
+
+class KeyAccess(Access):
+    """What a route of the API asks of its caller: a key in the header Authorization."""
+
+    def __call__(self, request: Request, _: Annotated[object, Depends(BEARER)]) -> Caller:
+        """Return the caller, or refuse."""
+        return self.admitted(request)
+
+    def caller(self, request: Request, opened: Opened) -> Caller:
+        """Return whose key the call has, or this machine while there are no keys."""
         headers = request.headers.getlist("authorization")
         if not headers and opened.is_keyless:
             return LOCAL
@@ -100,7 +115,7 @@ def _record(request: Request, opened: Opened, caller: Caller) -> None:
     )
 
 
-VIEWER, RATER, PRODUCER, ADMIN = (Depends(Access(role)) for role in Role)
+VIEWER, RATER, PRODUCER, ADMIN = (Depends(KeyAccess(role)) for role in Role)
 
 
 def caller_of(request: Request) -> Caller:

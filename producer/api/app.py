@@ -1,4 +1,4 @@
-"""The app: routes, walls around them, and errors as problems. `create_app` is an ASGI app factory."""
+"""The app: routes, pages, walls around them, and errors as problems. `create_app` is an ASGI app factory."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +14,8 @@ from producer.api.etags import ETags
 from producer.api.guard import Guard, hosts_of
 from producer.api.opened import Opened
 from producer.api.routes import campaigns, exports, factory, jobs, ratings, schedules, versions, webhooks
+from producer.pages.errors import ProblemPages
+from producer.pages.routers import PAGES
 
 # A new room of routes is one more line here; the tests find its routes by themselves.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -44,12 +46,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.opened = opened
     for router in ROUTERS:
         app.include_router(router)
+    for router in PAGES:
+        # For people: programs find nothing there, so the description leaves them out.
+        app.include_router(router, include_in_schema=False)
     problems.add_handlers(app)
     # The last one stands outermost.
     app.add_middleware(ETags)
     app.add_middleware(Bodies)
     hosts = hosts_of(opened.settings.api_host, opened.settings.api_hosts)
     app.add_middleware(Guard, ledger=opened.ledger, hosts=hosts)
+    app.add_middleware(ProblemPages)
     app.openapi = _once(lambda: described(app))  # type: ignore[method-assign]
     return app
 

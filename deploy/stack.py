@@ -34,7 +34,7 @@ class Stack:
 
     @property
     def api_url(self) -> str:
-        """Return where programs call the HTTP API."""
+        """Return where programs call the HTTP API, and people find the pages."""
         return f"http://{LOOPBACK}:{self.settings.api_port}"
 
 

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 BEST_LINES = 5
 
 
-def run_demo(settings: "Settings", began: float) -> None:
-    """Submit the demo's campaign, watch it, and show what it made; raises StateError when the proof fails."""
+def run_demo(settings: "Settings", began: float) -> str:
+    """Submit the demo's campaign, watch it, show what it made, and return its id.
+
+    Raises StateError when the proof fails.
+    """
     from producer import campaigns
     from producer.delivered import deliveries
     from producer.demo import best_lines, write_campaign
@@ -53,6 +56,7 @@ def run_demo(settings: "Settings", began: float) -> None:
     say(f"look at   {exported.contact_sheet}")
     if not verdict.is_sound:
         raise StateError(f"the ledger and S3 disagree: `factory verify {submitted.id}` says where")
+    return submitted.id
 
 
 def _why_nothing(ledger: "Ledger", status: "CampaignStatus") -> str:

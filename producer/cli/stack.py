@@ -56,6 +56,7 @@ def up_command(
 def _show_places(started: "Stack") -> None:
     say(f"Flower    {started.flower_url}")
     say(f"API       {started.api_url}/v1")
+    say(f"pages     {started.api_url}")
     say(f"S3        {started.settings.s3_endpoint or 'AWS'}, bucket {started.settings.s3_bucket}")
     say(f"home      {started.settings.home}")
 
@@ -194,13 +195,15 @@ def demo_command(
     was_up = any(process.state == State.RUNNING for process in stack.status(settings))
     started = stack.up(settings, say)
     try:
-        run_demo(started.settings, began)
+        campaign = run_demo(started.settings, began)
         _show_places(started)
+        say(f"review    {started.api_url}/campaigns/{campaign}/gallery")
     finally:
         if keep or was_up:
             note("the factory keeps running: `factory down` stops it")
         else:
             stack.down(settings, say)
+            note("`factory up` serves the pages again, with all that was made")
 
 
 @commands.command("worker", rich_help_panel=PANEL)

@@ -77,6 +77,9 @@ def test_the_demo_makes_a_campaign_shows_it_and_stops_what_it_started(
     assert min(files.values()) > 0
     assert pictures_of(Path(page[1])) == sum(files.values()) - files["*/*.txt"]
     assert re.search(r"^checked .* sound$", shown.stdout, flags=re.MULTILINE)
+    assert re.search(
+        r"^review +http://127\.0\.0\.1:\d+/campaigns/spring-roast-[0-9a-f]{8}/gallery$", shown.stdout, re.MULTILINE
+    )
     assert "is down" in shown.stdout
     assert (demo_settings.home / "demo" / "campaign.yaml").is_file()
 

@@ -12,6 +12,9 @@ from schemas.campaigns import Kind
 
 router = APIRouter(dependencies=[SEES])
 
+# The version that a model ships with has no name.
+SHIPPED_TITLE = "as shipped"
+
 
 @dataclass(frozen=True)
 class HistoryRow:
@@ -31,9 +34,10 @@ def show_models(request: Request, factory: Factory, visitor: Visitor) -> Respons
     return page(request, "models.html", visitor, by_kind=by_kind)
 
 
-def history_of(_: Opened, __: ModelRecord) -> tuple[HistoryRow, ...]:
-    """Return what happened to the versions of a model, newest first.
-
-    Nothing is trained on ratings yet, so every model serves as it ships; what trains versions fills this in.
-    """
-    return ()
+def history_of(factory: Opened, model: ModelRecord) -> tuple[HistoryRow, ...]:
+    """Return how what serves a model was changed, newest first; a model that serves as it ships has no history."""
+    changes = factory.ledger.promotions.history(model.kind, model.model)
+    return tuple(
+        HistoryRow(one.at, one.after or SHIPPED_TITLE, f"{one.action}: {one.why}" if one.why else one.action, one.actor)
+        for one in reversed(changes)
+    )

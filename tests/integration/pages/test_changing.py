@@ -2,12 +2,14 @@
 
 import re
 
+from core.ledger.promotions import Order
 from core.storage import Storage
 from schemas.access import Role
 from schemas.campaigns import Kind
 
 from support.exhibits import FAILED, make_exhibits
 from support.people import Pages
+from support.versions import MODEL, a_version, version_id
 from support.writer import CAMPAIGN as LINES
 
 
@@ -98,3 +100,20 @@ def test_the_pages_of_a_viewer_offer_nothing_that_is_not_allowed(pages: Pages, c
     # Signing out, and the switch of the blind mode.
     forms = {form for text in texts for form in re.findall(r'<form[^>]* method="post"[^>]*>', text)}
     assert forms == {'<form method="post" action="/sign-out" class="sheet">', '<form method="post" action="/blind">'}
+
+
+def test_the_models_page_tells_how_what_serves_was_changed_newest_first(pages: Pages):
+    ledger, person = pages.ledger, pages.nobody()
+    before = person.text("/models")
+    ledger.versions.register(a_version(1))
+    for change in (
+        lambda seen: ledger.promotions.promote(version_id(1), seen, Order("ada", "reads <better>")),
+        lambda seen: ledger.promotions.rollback(seen, Order("bo", "too loud")),
+    ):
+        change(ledger.promotions.serving(Kind.COPY, MODEL))
+
+    text = person.text("/models")
+
+    rows = re.findall(r"<code>([^<]+)</code> ([^<]+) <span class=\"note\">by (\w+)</span>", text)
+    assert "History" not in before
+    assert rows == [("as shipped", "rollback: too loud", "bo"), (version_id(1), "promote: reads &lt;better&gt;", "ada")]

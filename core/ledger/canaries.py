@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
 from core.database import Database
 from core.estimates import Moments
 from core.ledger.promotions import Serving
-from core.tables import IS_CURRENT, assets, comparisons, jobs, ratings
+from core.tables import IS_CURRENT, SAYS_SOMETHING, assets, comparisons, jobs, ratings
 from schemas.ratings import MOST_STARS
 from schemas.versions import version_of
 
@@ -58,7 +58,7 @@ def _rated(serving: Serving) -> Select[Any]:
         select(assets.c.job_id, assets.c.model, func.count().label("size"), func.sum(answer).label("total"))
         .select_from(assets)
         .join(jobs, _made_since(serving, assets, jobs))
-        .join(ratings, and_(ratings.c.job_id == assets.c.job_id, IS_CURRENT))
+        .join(ratings, and_(ratings.c.job_id == assets.c.job_id, IS_CURRENT, SAYS_SOMETHING))
         .group_by(assets.c.job_id, assets.c.model)
     )
 

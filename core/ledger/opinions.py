@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, func, or_, select
 
 from core.database import Database
-from core.tables import assets, comparisons, jobs, ratings
+from core.tables import SAYS_SOMETHING, assets, comparisons, jobs, ratings
 from schemas.campaigns import Kind
 from schemas.jobs import Brief
 
@@ -76,7 +76,9 @@ class Opinions:
     def of_model(self, kind: Kind, model: str) -> Heard:
         """Return all current ratings and comparisons of what a model made."""
         made = _made_by(kind, model)
-        rated = select(ratings).join(jobs, jobs.c.id == ratings.c.job_id).where(ratings.c.is_current, *made)
+        rated = (
+            select(ratings).join(jobs, jobs.c.id == ratings.c.job_id).where(ratings.c.is_current, SAYS_SOMETHING, *made)
+        )
         compared = (
             select(comparisons).join(jobs, jobs.c.id == comparisons.c.job_id).where(comparisons.c.is_current, *made)
         )
@@ -102,7 +104,7 @@ class Opinions:
         newest = (
             select(ratings.c.approves)
             .join(jobs, jobs.c.id == ratings.c.job_id)
-            .where(ratings.c.id > after_rating_id, ratings.c.is_current, *_made_by(kind, model))
+            .where(ratings.c.id > after_rating_id, ratings.c.is_current, SAYS_SOMETHING, *_made_by(kind, model))
             .order_by(ratings.c.id.desc())
             .limit(most)
         )

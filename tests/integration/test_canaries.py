@@ -58,6 +58,18 @@ def test_each_rating_is_one_answer_of_the_side_that_made_the_asset(ledger: Ledge
     assert (champion.units, champion.sizes, champion.totals) == (2, 2, 0.25)
 
 
+def test_what_was_taken_back_says_nothing_of_either_side_and_nothing_is_learnt_from_it(ledger: Ledger, tried: Serving):
+    make(ledger, 2)
+    rate(ledger, [a_rating(0, stars=5, at=1.0), a_rating(1, stars=2)])
+
+    rate(ledger, [a_rating(0, is_withdrawn=True, at=2.0)])
+
+    champion, challenger = ledger.canaries.answers(tried)
+    assert (champion.sizes, challenger.sizes) == (1, 0)
+    assert [one.job_id for one in ledger.opinions.of_model(Kind.COPY, MODEL).ratings] == [job_id(1)]
+    assert ledger.opinions.news(Kind.COPY, MODEL, 0, 10).ratings == 1
+
+
 def test_a_comparison_of_both_sides_is_half_an_answer_of_each(ledger: Ledger, tried: Serving):
     make(ledger, 5)
 

@@ -132,6 +132,22 @@ class Settings(BaseSettings):
         bool,
         Field(description="Let webhooks lead to addresses of this machine or its network. For tests and insiders."),
     ] = False
+    metrics_host: Annotated[
+        str, Field(description="Where processes answer probes and Prometheus; asks for no key, so not for the world.")
+    ] = "127.0.0.1"
+    metrics_port: Annotated[
+        int | None,
+        Field(
+            gt=0,
+            lt=65536,
+            description="Port of /metrics, /healthz and /readyz of each worker, scheduler or deliverer; empty: none. "
+            "Processes that `factory up` starts take it and the five after it.",
+        ),
+    ] = None
+    device_hour_price: Annotated[
+        float | None,
+        Field(ge=0, description="What an hour of a device costs, for the metric of costs; empty: unknown."),
+    ] = None
     flower_port: Annotated[int, Field(gt=0, lt=65536, description="Port of Flower on 127.0.0.1.")] = 5590
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="How much is logged.")] = (
         "info"

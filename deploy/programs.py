@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.broker import FEEDBACK_QUEUE, HOUSEKEEPING_QUEUE, TRAIN_QUEUE, queue_of
 from core.settings import Settings
@@ -24,6 +24,8 @@ WORKER_START_SECONDS = 2
 START_ATTEMPTS = 1000
 SERVERS = ("valkey", "seaweedfs")
 WORKERS = ("generate", "feedback", "housekeeping", "beat", "flower", "api", "deliver", "scheduler", "train")
+# In the order of their ports for probes and metrics.
+PROBED = ("generate", "feedback", "housekeeping", "deliver", "scheduler", "train")
 # For calls in hand; whoever watches a campaign begins again elsewhere.
 API_STOP_SECONDS = 10
 # For the attempts in hand, which have their own deadline.
@@ -87,7 +89,15 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
             "train", ("nice", "-n", "10", *worker, "-n", "train@%h", "-Q", TRAIN_QUEUE, "--pool=threads", "-c", "1")
         ),
     ]
-    return found
+    return [_with_port(program, settings) for program in found]
+
+
+def _with_port(program: Program, settings: Settings) -> Program:
+    """Give each process that answers probes a port of its own: the one that is set, or one after it."""
+    if settings.metrics_port is None or program.name not in PROBED:
+        return program
+    port = settings.metrics_port + PROBED.index(program.name)
+    return replace(program, environment=(*program.environment, ("FACTORY_METRICS_PORT", str(port))))
 
 
 def supervisor_config(home: Home, ordered: Sequence[Program]) -> str:

@@ -1,5 +1,6 @@
 """Buckets: which jobs can share one batch. Written `kind/model/shape`, e.g. `copy/starter+house/short`."""
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,6 +11,8 @@ from schemas.campaigns import Kind
 MOST_MODEL_CHARACTERS = 176
 # Where every job can share a batch with every other.
 ANY_SHAPE = "any"
+MOST_PLAIN_CHARACTERS = 100
+_UNPLAIN = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass(frozen=True)
@@ -41,3 +44,9 @@ def reference_and_adapter(model: str) -> tuple[str, str | None]:
     """Return what `model_name` joined."""
     reference, plus, adapter = model.rpartition("+")
     return (reference, adapter) if plus else (adapter, None)
+
+
+def plain_name(model: str) -> str:
+    """Return a model for a list of figures: of folders and addresses the last part, and no unusual character."""
+    parts = [_UNPLAIN.sub("_", part.rstrip("/").rpartition("/")[2]) for part in model.split("+")]
+    return "+".join(parts)[:MOST_PLAIN_CHARACTERS]

@@ -17,8 +17,10 @@ from core.broker import FEEDBACK, GENERATE, JUDGE_CANARIES, SWEEP, TRAIN, make_a
 from core.errors import SettingsError, TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
+from core.probes import Probes, serve_probes
 from core.settings import Settings
 from schemas.campaigns import Kind
+from workers import measures
 from workers.canaries import judge_canaries
 from workers.feedback import record_patiently
 from workers.keeper import release_dead, worker_id
@@ -39,6 +41,7 @@ app.conf.update(worker_pool="threads", worker_concurrency=3)
 stopping = threading.Event()
 _opening, _starting = threading.Lock(), threading.Lock()
 _warming: list[threading.Thread] = []
+_started: list["Generator"] = []
 
 
 @cache
@@ -59,7 +62,8 @@ def _start_generator(nodename: str) -> "Generator":
         thread.join()
     from workers.generate import Generator  # noqa: PLC0415 - loads torch
 
-    return Generator(settings, app, open_ledger(), nodename, stopping)
+    _started.append(Generator(settings, app, open_ledger(), nodename, stopping))
+    return _started[-1]
 
 
 @app.task(name=GENERATE, bind=True)
@@ -121,12 +125,30 @@ def _configure_logs(**_: Any) -> None:
 @signals.worker_init.connect
 def _warm_up(sender: Any, **_: Any) -> None:
     """Begin the imports of the first ticket now: they take longer than all else that this process starts with."""
+    _serve_probes()
     queues = sender.app.amqp.queues.consume_from.keys()
     if queue_of(Kind.IMAGE) in queues:
         _open_safety_checker()
     if not queues.isdisjoint(map(queue_of, Kind)):
         _warming.append(threading.Thread(target=_import_models, name="warm-up", daemon=True))
         _warming[-1].start()
+
+
+def _serve_probes() -> None:
+    probes = Probes(is_alive=lambda: all(one.moves for one in _started), is_ready=_is_ready, registry=measures.REGISTRY)
+    try:
+        serve_probes(settings, probes)
+    except SettingsError as error:
+        sys.exit(f"this worker does not start: {error}")
+
+
+def _is_ready() -> bool:
+    """Return whether a ticket would be answered at once; a worker that loads no model always would."""
+    if any(thread.is_alive() for thread in _warming):
+        return False
+    # An import that failed is taken back.
+    has_libraries = not _warming or "workers.generate" in sys.modules
+    return has_libraries and all(one.is_ready for one in _started)
 
 
 def _open_safety_checker() -> None:

@@ -28,6 +28,7 @@ from schemas.buckets import Bucket, reference_and_adapter
 from schemas.campaigns import Kind
 from schemas.jobs import Job
 from schemas.versions import SHIPPED, name_of_version
+from workers import measures
 from workers.models.protocol import NO_PARTS, Model, Parts, Sample
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Engine:
         # When the device began its batch (monotonic seconds); None while it is idle or loads a model.
         self.busy_since: float | None = None
         self.busy_seconds = 0.0
+        # Whether a model is being loaded, and whether the one that was wanted last is there.
+        self._is_loading, self._has_last = False, True
         self.device = device_name(settings.device)
 
     def batch_size(self, bucket: str) -> int:
@@ -87,10 +90,23 @@ class Engine:
         if version not in loaded:
             while len(loaded) >= MOST_VERSIONS:
                 del loaded[next(iter(loaded))]
-            loaded[version] = self._load_alone(key, version)
+            self._is_loading, self._has_last = True, False
+            try:
+                loaded[version] = self._load_alone(key, version)
+            finally:
+                self._is_loading = False
+                measures.LOADED.set(sum(map(len, self._models.values())))
+        self._has_last = True
         # Put behind the others: the one used longest ago goes first.
         loaded[version] = loaded.pop(version)
         return loaded[version]
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether a batch could begin: not while the first model is being loaded, or one cannot be."""
+        if self._is_loading:
+            return any(list(self._models.values()))
+        return self._has_last
 
     def make_ready(self, bucket: str, version: str) -> None:
         """Load a version that was trained, if it is not; call it in a turn.
@@ -147,7 +163,9 @@ class Engine:
             return self._bisect(bucket, version, jobs, attempt, parts)
         finally:
             self.busy_since = None
-            self.busy_seconds += time.monotonic() - started
+            worked = time.monotonic() - started
+            self.busy_seconds += worked
+            measures.BUSY.inc(worked)
 
     def _bisect(self, bucket: str, version: str, jobs: Sequence[Job], attempt: int, parts: Parts) -> list[Result]:
         started = time.monotonic()
@@ -167,6 +185,7 @@ class Engine:
         if failure is None:
             return [Result(job, tuple(some), None, seconds, name) for job, some in zip(jobs, made, strict=True)]
         if len(jobs) > 1 and failure.code == OUT_OF_MEMORY:
+            measures.count_halving(bucket)
             self._remember_limit(bucket, len(jobs) // 2)
         if len(jobs) > 1 and failure.code != MODEL_LOAD:
             logger.warning("batch of %d in %s failed (%s): halving", len(jobs), bucket, failure.code)

@@ -25,7 +25,7 @@ from core.storage import Storage
 from schemas.assets import Asset
 from schemas.campaigns import Kind
 from schemas.jobs import Job
-from workers import events
+from workers import events, measures
 from workers.choose import Chooser, Chosen, rejection
 from workers.engine import Engine, Result
 from workers.events import JobEvents
@@ -88,6 +88,17 @@ class Generator:
         self._uploads = ThreadPoolExecutor(settings.upload_threads, thread_name_prefix="upload")
         self._keeper = LeaseKeeper(self._ledger.leases, settings.batch_limit_seconds, lambda: self._engine.busy_since)
         self._keeper.start()
+
+    @property
+    def moves(self) -> bool:
+        """Return whether the device is idle, or not busy with one batch for longer than one may take."""
+        since = self._engine.busy_since
+        return since is None or time.monotonic() - since <= self._settings.batch_limit_seconds
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether a batch could begin now."""
+        return self._engine.is_ready
 
     def serve(self, kind: Kind) -> None:
         """Answer a ticket: work until nothing of the kind waits, or until other tickets shall have their turn."""
@@ -214,6 +225,7 @@ class Generator:
             mine = [job for job in jobs if batch.versions[job.id] == version]
             if mine:
                 results += self._engine.generate(bucket, mine, attempt, parts, version)
+        measures.count_round(bucket, (result.device_seconds for result in results))
         return results
 
     def _gather(self, jobs: Sequence[Job]) -> Parts:
@@ -252,11 +264,15 @@ class Generator:
 
     def _settle(self, batch: Batch) -> None:
         """Publish and record. S3 or the database away: wait and go on, the lease is renewed meanwhile."""
+        began_at = time.monotonic()
         stored: list[Asset] = self._patiently(
             lambda: publish(self._storage, self._uploads, batch.chosen, self._engine.device)
         )
+        measures.count_uploads(batch.lease.bucket, len(stored), time.monotonic() - began_at)
         settled = self._patiently(lambda: self._ledger.leases.finish(batch.lease, stored, batch.failed))
         self._tell(batch, stored, settled)
+        most = self._engine.batch_size(batch.lease.bucket)
+        measures.count_batch(batch.lease.bucket, len(batch.lease.jobs), most, settled)
         for kind in settled.released_kinds:
             self._passed_on(kind)
         logger.info(

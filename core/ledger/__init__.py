@@ -7,6 +7,7 @@ from core.ledger.calls import Calls
 from core.ledger.campaigns import Campaigns
 from core.ledger.canaries import Canaries
 from core.ledger.feedback import Intake
+from core.ledger.figures import Figures
 from core.ledger.gallery import Gallery
 from core.ledger.jobs import Jobs
 from core.ledger.keys import Keys
@@ -58,6 +59,7 @@ class Ledger:
         self.versions = Versions(self.database)
         self.promotions = Promotions(self.database)
         self.canaries = Canaries(self.database)
+        self.figures = Figures(self.database)
 
     def close(self) -> None:
         """Close every connection."""

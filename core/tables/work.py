@@ -90,7 +90,8 @@ jobs = Table(
     Column("started_at", Float),
     Column("finished_at", Float),
     Column("device_seconds", Float, nullable=False),
-    Index("ix_jobs_state", "campaign_id", "state"),
+    # Holds all that jobs are counted by, so that nobody who counts a million of them looks at one.
+    Index("ix_jobs_state", "campaign_id", "state", "kind", "error_code"),
     # Of very many jobs that wait for their inputs, a claim must not look at a single one.
     Index("ix_jobs_claim", "campaign_id", "bucket", "position", sqlite_where=IS_READY, postgresql_where=IS_READY),
     Index("ix_jobs_pick", "campaign_id", "kind", "position", sqlite_where=IS_READY, postgresql_where=IS_READY),

@@ -13,7 +13,7 @@ from producer.api.describe import described, operation_id
 from producer.api.etags import ETags
 from producer.api.guard import Guard, hosts_of
 from producer.api.opened import Opened
-from producer.api.routes import campaigns, exports, factory, jobs, ratings, schedules, versions, webhooks
+from producer.api.routes import campaigns, exports, factory, jobs, metrics, ratings, schedules, versions, webhooks
 from producer.pages.errors import ProblemPages
 from producer.pages.routers import PAGES
 
@@ -21,6 +21,7 @@ from producer.pages.routers import PAGES
 ROUTERS: tuple[APIRouter, ...] = (
     factory.public,
     factory.router,
+    metrics.router,
     campaigns.router,
     jobs.router,
     exports.router,

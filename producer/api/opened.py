@@ -10,6 +10,7 @@ from core.broker import make_app
 from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
+from producer.api.figures import Exposition
 from producer.api.limits import Buckets, Places
 from schemas.access import Limits
 
@@ -33,19 +34,22 @@ class Opened:
     wrong_keys: Buckets
     exports: Places
     streams: Places
+    exposition: Exposition
 
     @classmethod
     def of(cls, settings: Settings) -> "Opened":
         """Open the ledger; bucket and broker connect when they are needed."""
+        ledger = Ledger(settings)
         return cls(
             settings,
-            Ledger(settings),
+            ledger,
             Storage(settings),
             make_app(settings),
             calls=Buckets(settings.api_calls_per_minute),
             wrong_keys=Buckets(WRONG_KEYS_PER_MINUTE),
             exports=Places(EXPORTS_AT_ONCE),
             streams=Places(STREAMS_AT_ONCE),
+            exposition=Exposition(ledger, settings),
         )
 
     @property

@@ -17,6 +17,7 @@ from core.ledger import Ledger
 from core.ledger.runs import Run
 from core.ledger.schedules import Schedule, Template
 from core.ledger.tenants import Admission
+from core.probes import Probes, Pulse, probed
 from core.settings import Settings
 from core.windows import day_and_time
 from producer.campaigns import CampaignSource, on_occasion
@@ -32,6 +33,8 @@ AWAY_SECONDS = 5.0
 # A store or a quota may take a while to have room again; what is a day late is no longer what was wanted.
 GIVE_UP_SECONDS = 86_400.0
 WAIT_SECONDS = 5.0
+# A campaign of a million jobs takes a minute to submit, and its store may be slow.
+LONGEST_SECONDS = 900.0
 MOST_WAIT_SECONDS = 600.0
 # The name of a campaign has 63 characters, and the moment 16 of them.
 MOST_NAME_CHARACTERS = 47
@@ -46,17 +49,20 @@ def run(
     clock: Callable[[], float] = time.time,
 ) -> None:
     """Decide and submit until it is told to stop; what is in hand is ended first."""
-    while not stopping.is_set():
-        try:
-            decide_due(ledger, clock())
-            # One at a time: what comes due meanwhile is decided in time.
-            has_submitted = submit_next(ledger, settings, app, clock())
-        except LedgerError as error:
-            logger.warning("nothing scheduled: %s", error)
-            stopping.wait(AWAY_SECONDS)
-        else:
-            if not has_submitted:
-                stopping.wait(POLL_SECONDS)
+    pulse = Pulse(LONGEST_SECONDS)
+    with probed(settings, Probes(is_alive=pulse.moves)):
+        while not stopping.is_set():
+            try:
+                with pulse.busy():
+                    decide_due(ledger, clock())
+                    # One at a time: what comes due meanwhile is decided in time.
+                    has_submitted = submit_next(ledger, settings, app, clock())
+            except LedgerError as error:
+                logger.warning("nothing scheduled: %s", error)
+                stopping.wait(AWAY_SECONDS)
+            else:
+                if not has_submitted:
+                    stopping.wait(POLL_SECONDS)
 
 
 def decide_due(ledger: Ledger, now: float) -> int:

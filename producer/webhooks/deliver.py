@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from core.errors import FactoryError, LedgerError
 from core.ledger import Ledger
 from core.ledger.webhooks import Attempt, Delivery, Webhooks
+from core.probes import Probes, Pulse, probed
 from core.settings import Settings
 from producer.documents import UNPRINTABLE
 from producer.webhooks.addresses import check_url
@@ -29,6 +30,8 @@ JITTER = 0.2
 THREADS = 8
 POLL_SECONDS = 1.0
 AWAY_SECONDS = 5.0
+# Of a round of attempts, each of which ends after some seconds.
+LONGEST_SECONDS = 600.0
 # What a receiver answers that wants nothing any more.
 GONE = 410
 MOST_ERROR_CHARACTERS = 300
@@ -37,10 +40,15 @@ AGENT = "content-factory-webhooks/1"
 
 def run(ledger: Ledger, settings: Settings, stopping: threading.Event) -> None:
     """Deliver until it is told to stop; attempts in hand are ended first."""
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="deliver") as pool:
+    pulse = Pulse(LONGEST_SECONDS)
+    with (
+        probed(settings, Probes(is_alive=pulse.moves)),
+        ThreadPoolExecutor(THREADS, thread_name_prefix="deliver") as pool,
+    ):
         while not stopping.is_set():
             try:
-                sent = deliver_due(ledger.webhooks, settings, pool)
+                with pulse.busy():
+                    sent = deliver_due(ledger.webhooks, settings, pool)
             except LedgerError as error:
                 logger.warning("nothing delivered: %s", error)
                 stopping.wait(AWAY_SECONDS)

@@ -122,3 +122,23 @@ def test_servers_named_elsewhere_are_not_started(home: Home, settings: Settings)
     names = [program.name for program in programs(home, Embedded.choose(elsewhere, None), elsewhere)]
 
     assert names == list(WORKERS)
+
+
+def test_processes_that_answer_probes_have_a_port_each(home: Home, embedded: Embedded, settings: Settings):
+    watched = settings.model_copy(update={"metrics_port": 9400})
+
+    ports = {
+        program.name: dict(program.environment).get("FACTORY_METRICS_PORT")
+        for program in programs(home, embedded, watched)
+    }
+
+    given = {name: port for name, port in ports.items() if port}
+    assert given["generate"] == "9400"
+    assert set(given) == {"generate", "feedback", "housekeeping", "deliver", "scheduler", "train"}
+    assert len(set(given.values())) == len(given)
+
+
+def test_without_a_port_nobody_answers_probes(home: Home, embedded: Embedded, settings: Settings):
+    text = supervisor_config(home, programs(home, embedded, settings))
+
+    assert "FACTORY_METRICS_PORT" not in text

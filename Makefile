@@ -46,9 +46,17 @@ demo: $(READY)  ## run a real campaign on the embedded stack (KEEP=1 leaves it r
 # One process a core, each with servers of its own. Heavy files come first, and tests of one file stay together. Sockets
 # lie in the tests' folders, and their paths are short: no folder of pytest's own would do.
 # Torch with more threads than a core would only wait.
-test: $(READY) $(BROWSER)  ## run every test
+test: $(READY) $(BROWSER) $(BIN)/promtool  ## run every test
 	@folder=$$(mktemp -d /tmp/f-XXXXXX) && trap 'rm -rf '$$folder EXIT && \
 	  OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --basetemp=$$folder/t $(ARGS)
+
+# promtool tries the alerts. No wheel has it, Debian's package does: that is unpacked, not installed.
+$(BIN)/promtool: | $(READY)
+	@folder=$$(mktemp -d) && trap 'rm -rf '$$folder EXIT && bin=$$PWD/$(BIN) && cd $$folder && \
+	  { found=$$(command -v promtool) && ln -sf $$found $$bin/promtool || \
+	    { { apt-get -qq download prometheus || { apt-get -qq update && apt-get -qq download prometheus; }; } 2>/dev/null && \
+	      dpkg -x prometheus_*.deb . && cp usr/bin/promtool $$bin/; } || \
+	    echo "promtool is missing, so tests of the alerts will fail: install Prometheus"; }
 
 check: $(READY)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ from core.broker import TRAIN_QUEUE, make_app
 from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
+from core.versions import MANIFEST
 from schemas.campaigns import Kind
 from schemas.learning import TrainingState, curriculum
 from workers.learning import snapshot
@@ -64,9 +65,8 @@ def test_a_training_that_is_killed_again_and_again_ends_once_with_the_version_of
     assert ended.version is not None
     assert ended.snapshot is not None
     assert [key for key, _ in storage.list("snapshots/")] == [ended.snapshot.key]
-    assert {key for key, _ in storage.list("versions/")} == {
-        f"{ended.version.prefix}{file.name}" for file in ended.version.files
-    }
+    names = [MANIFEST, *(file.name for file in ended.version.files)]
+    assert {key for key, _ in storage.list("versions/")} == {f"{ended.version.prefix}{name}" for name in names}
     weights = next(file for file in ended.version.files if file.name.endswith(".safetensors"))
     assert weights.sha256 == undisturbed(storage, ended.snapshot, writer, tmp_path)
     ledger.close()

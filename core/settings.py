@@ -80,6 +80,10 @@ class Settings(BaseSettings):
             description="Model for music (starter, MusicGen, ACE-Step): `starter`, a folder, a hub id, or s3://bucket/prefix."
         ),
     ] = "starter"
+    curriculum: Annotated[
+        Path | None,
+        Field(description="YAML file of what is learnt from ratings and when, absolute; empty: the one it comes with."),
+    ] = None
     canary_share: Annotated[
         float,
         Field(

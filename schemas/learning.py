@@ -172,6 +172,10 @@ class Curriculum(Frozen):
 
 @cache
 def curriculum() -> Curriculum:
-    """Return the document."""
-    text = files("schemas").joinpath("data/learning.yaml").read_text(encoding="utf-8")
+    """Return the document that the factory comes with."""
+    return parsed(files("schemas").joinpath("data/learning.yaml").read_text(encoding="utf-8"))
+
+
+def parsed(text: str) -> Curriculum:
+    """Return a document of one's own; raises ValidationError, or YAMLError for what is no YAML."""
     return Curriculum.model_validate(YAML(typ="safe", pure=True).load(text))

@@ -14,8 +14,9 @@ from core.settings import Settings
 from core.storage import Storage
 from schemas.buckets import model_name
 from schemas.campaigns import Kind
-from schemas.learning import Recipe, curriculum
+from schemas.learning import Recipe
 from workers.learning.registry import Registry
+from workers.learning.rules import rules_of
 from workers.learning.teacher import Outcome, Teacher, Tools
 from workers.models.tuning.protocol import Tuner
 
@@ -36,7 +37,7 @@ def make_teacher(settings: Settings, ledger: Ledger, worker: str, stopping: thre
         return CopyTuner(model, home / "models", recipe, Place(settings.device, settings.dtype, settings.threads))
 
     registry = Registry(ledger, storage, home / "models", settings.canary_share)
-    tools = Tools(ledger, storage, registry, tuner_of, curriculum(), home / "trainings")
+    tools = Tools(ledger, storage, registry, tuner_of, rules_of(settings), home / "trainings")
     return Teacher(tools, worker, stopping)
 
 

@@ -13,7 +13,8 @@ from core.ledger.trainings import Training
 from core.settings import Settings
 from schemas.buckets import model_name
 from schemas.campaigns import Kind
-from schemas.learning import Triggers, curriculum
+from schemas.learning import Triggers
+from workers.learning.rules import rules_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Watch:
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._ledger = ledger
         self._models = {Kind.COPY: model_name(settings.copy_model, settings.copy_adapter)}
-        self._rules = curriculum().triggers
+        self._rules = rules_of(settings).triggers
         self._looked_at = -math.inf
 
     def look(self, app: Celery) -> None:

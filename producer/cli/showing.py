@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from core.ledger import Ledger
     from core.ledger.campaigns import CampaignStatus
     from core.settings import Settings
+    from producer.progress import Snapshot
 
 BEST_LINES = 5
 
@@ -34,11 +35,7 @@ def run_demo(settings: "Settings", began: float) -> str:
         file = write_campaign(settings, ledger)
         submitted = submit(campaigns.read(file), settings, ledger, celery_app(settings))
         say(f"{submitted.id}: {count(submitted.jobs, 'job')} of {file}")
-        last = follow(ledger, submitted.id, as_json=False)
-        if not last.status.done:
-            raise StateError(_why_nothing(ledger, last.status))
-        say("")
-        show_counts(last)
+        last = made(ledger, submitted.id)
         say("")
         for line in best_lines(deliveries(ledger, storage, submitted.id, with_manifests=True), BEST_LINES):
             say(f"  {line.text}")
@@ -57,6 +54,16 @@ def run_demo(settings: "Settings", began: float) -> str:
     if not verdict.is_sound:
         raise StateError(f"the ledger and S3 disagree: `factory verify {submitted.id}` says where")
     return submitted.id
+
+
+def made(ledger: "Ledger", campaign_id: str) -> "Snapshot":
+    """Show a campaign until it is over, then its counts; raises StateError when nothing came of it."""
+    last = follow(ledger, campaign_id, as_json=False)
+    if not last.status.done:
+        raise StateError(_why_nothing(ledger, last.status))
+    say("")
+    show_counts(last)
+    return last
 
 
 def _why_nothing(ledger: "Ledger", status: "CampaignStatus") -> str:

@@ -1,5 +1,6 @@
 """Commands about the versions of models: what serves and served, promote, roll back, try on a share of the jobs."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from producer.cli.render import count, emit, moment, note, say, show_table
 from schemas.campaigns import Kind
 
 if TYPE_CHECKING:
-    from core.ledger.promotions import Order, Serving
+    from core.ledger.promotions import Change, Order, Serving
 
 MOST_WHY_CHARACTERS = 500
 
@@ -29,7 +30,7 @@ def history_command(
     as_json: AsJson = False,
 ) -> None:
     """Show what served models when, and who changed it why, the newest first."""
-    from producer.versions import require_kinds, shown
+    from producer.versions import require_kinds
 
     with opened_ledger(load_settings()) as ledger:
         if model is not None:
@@ -44,13 +45,20 @@ def history_command(
         for kind, name, change in found:
             emit(kind=kind, model=name, **asdict(change))
     elif found:
-        rows = [
-            (moment(c.at), f"{name} ({kind})", c.action, f"{shown(c.before)} -> {shown(c.after)}", c.actor, c.why)
-            for kind, name, c in found
-        ]
-        show_table(("at", "model", "what", "from -> to", "by", "why"), rows)
+        show_history(found)
     else:
         note("nothing was ever changed: models are served by the weights they ship with")
+
+
+def show_history(found: "Sequence[tuple[Kind, str, Change]]") -> None:
+    """Show changes of what serves models."""
+    from producer.versions import shown
+
+    rows = [
+        (moment(c.at), f"{name} ({kind})", c.action, f"{shown(c.before)} -> {shown(c.after)}", c.actor, c.why)
+        for kind, name, c in found
+    ]
+    show_table(("at", "model", "what", "from -> to", "by", "why"), rows)
 
 
 @commands.command("promote")

@@ -3,6 +3,7 @@
 from core.database import Database
 from core.ledger.assets import Assets
 from core.ledger.audit import Audit
+from core.ledger.bias import Bias
 from core.ledger.calls import Calls
 from core.ledger.campaigns import Campaigns
 from core.ledger.canaries import Canaries
@@ -48,6 +49,7 @@ class Ledger:
         self.opinions = Opinions(self.database)
         self.trainings = Trainings(self.database, settings.lease_seconds)
         self.scores = Scores(self.database)
+        self.bias = Bias(self.database)
         self.replacements = Replacements(self.database)
         self.tenants = Tenants(self.database)
         self.keys = Keys(self.database)

@@ -206,6 +206,26 @@ def show_command(
         note(f"nobody has rated anything of {found} yet: `factory rate JOB --stars 4`")
 
 
+@files.command("report")
+def report_command(
+    campaigns: Annotated[
+        list[str] | None, typer.Argument(metavar="[CAMPAIGN...]", help="Of these campaigns; of all, if none is named.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show whether any audience, locale, channel or product group is accepted or fails more or less than the rest."""
+    from producer.cli.bias import emit_report, show_report
+
+    with opened_ledger(load_settings()) as ledger:
+        found = ledger.bias.report([ledger.campaigns.find(one) for one in campaigns or ()])
+    if as_json:
+        emit_report(found)
+    elif found:
+        show_report(found)
+    else:
+        note("no job has ended yet: `factory watch ID` shows how a campaign goes")
+
+
 @files.command("reasons")
 def reasons_command(
     kind: Annotated[Kind | None, typer.Argument(help="Only those for this kind.")] = None, as_json: AsJson = False

@@ -16,6 +16,7 @@ from core.storage import Storage
 from core.tables import campaigns
 
 from support.commands import Factory, commands
+from support.rated import message
 from support.waiting import free_port, wait_until
 from support.workers import Workers
 from support.writer import CAMPAIGN, write_all, write_batch
@@ -361,3 +362,25 @@ def test_what_belongs_to_a_tenant_is_rated_regenerated_and_forgotten_as_its_own(
     assert [one.tenant for job in (rated, remade, imported) for one in ledger.ratings.of_job(job)] == ["ann"] * 3
     assert factory("ratings", "forget", "bo", "--json")[1] == [{"deleted": 0}]
     assert factory("ratings", "forget", "bo", "--tenant", "ann", "--json")[1] == [{"deleted": 3}]
+
+
+def test_a_report_says_who_fares_differently_for_people_and_for_programs(
+    factory: Factory, campaign: str, ledger: Ledger
+):
+    rated = [message({"type": "rating", "job_id": f"{campaign}-{n:06d}", "approves": n < 8}) for n in range(16)]
+    ledger.intake.record(rated)
+
+    told, groups, _ = factory("ratings", "report", campaign, "--json")
+    shown, _, _ = factory("ratings", "report")
+
+    assert told == shown == 0
+    audiences = [one for one in groups if one["by"] == "audience"]
+    assert sum(one["answers"] for one in audiences) == 16
+    assert {"jobs", "dead_letters", "acceptance", "acceptance_difference", "is_marked"} <= set(audiences[0])
+
+
+def test_a_report_on_a_campaign_that_is_not_there_says_so(factory: Factory, campaign: str):
+    code, _, errors = factory("ratings", "report", campaign, "nothing-like-it")
+
+    assert code == 1
+    assert "nothing-like-it" in str(errors)

@@ -126,7 +126,8 @@ class Bias:
 def _groups(by: str, kind: Kind, named: Mapping[str, _Sums]) -> list[GroupReport]:
     """Return the report of each group among its peers, by name."""
     if by == "product" and (groups := product_groups(named)):
-        by, grouped = PRODUCT_GROUP, defaultdict(_Sums)
+        by = PRODUCT_GROUP
+        grouped: dict[str, _Sums] = defaultdict(_Sums)
         for sku, sums in named.items():
             grouped[groups[sku]] += sums
         named = grouped

@@ -73,7 +73,7 @@ def _followed(ledger: "Ledger", training_id: str, child: subprocess.Popen[bytes]
         if child.poll() is None or line != shown:
             idle_since = now
         if now - idle_since > IDLE_SECONDS:
-            raise StateError(f"nobody goes on with training {training_id}: see {'retrain.log'} in the folder of logs")
+            raise StateError(f"nobody goes on with training {training_id}: logs/retrain.log in the home says why")
         pause.wait(POLL_SECONDS)
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from schemas.campaigns import Kind
 
 if TYPE_CHECKING:
     from core.ledger import Ledger
+    from core.ledger.promotions import Serving
     from core.ledger.trainings import Training
     from core.settings import Settings
     from producer.campaigns import CampaignSource
@@ -33,7 +35,8 @@ DECISION_SECONDS = 90.0
 POLL_SECONDS = 0.5
 RATERS_OF_THE_FIRST, RATERS_OF_THE_TRIAL = 2, 3
 SHOWN_PAIRS = 10
-WHY_BY_HAND = "demo-loop: passed its gate, and too few ratings to decide"
+# Where ratings leave it open, a person would not promote what is rather worse.
+EVEN = 0.5
 WHY_BACK = "demo-loop: shows the way back"
 
 commands = typer.Typer()
@@ -111,7 +114,9 @@ class Story:
         held_out = held_out_of(open_storage(self._settings), training)
         self._try(version.id, held_out, taste)
         if not self._decide(version.id):
-            return f"nothing was promoted: the ratings stopped the canary of {version.id}"
+            return (
+                f"nothing was promoted: the canary of {version.id} was stopped, since its lines were rather liked less"
+            )
         self._compare(first, held_out, taste)
         self._go_back()
         return ""
@@ -161,25 +166,36 @@ class Story:
 
     def _decide(self, version: str) -> bool:
         """Return whether the version is champion now: by its ratings, or by hand where they do not say."""
-        from core.canary import Outcome, Rules, judge
-        from core.ledger.promotions import Order
-
-        promotions, settings = self._ledger.promotions, self._settings
+        promotions = self._ledger.promotions
         with self._step("let the ratings decide"):
             seen = promotions.serving(Kind.COPY, self._model)
+            # Housekeeping may have been faster.
             if seen.challenger == version:
-                rules = Rules(settings.canary_least_ratings, settings.canary_sureness, float("inf"))
-                judgement = judge(*self._ledger.canaries.answers(seen), 0.0, rules)
-                chance = "" if judgement.chance is None else f", better with a probability of {judgement.chance:.3f}"
-                say(f"{judgement.why if judgement.outcome == Outcome.GO_ON else judgement.outcome}{chance}")
-                if judgement.outcome == Outcome.GO_ON:
-                    promotions.promote(version, seen, Order(actor(), WHY_BY_HAND))
-                    say("not decided yet: promoted by hand, as a person may")
-                else:
-                    self._wait_for_decision(version)
+                self._judge(version, seen)
             is_champion = promotions.serving(Kind.COPY, self._model).champion == version
             say(f"{version} {'serves all jobs' if is_champion else 'was stopped'}")
         return is_champion
+
+    def _judge(self, version: str, seen: "Serving") -> None:
+        """Wait for housekeeping where the ratings decide; else do what a person would who sees the same figures."""
+        from core.canary import Outcome, Rules, judge
+        from core.ledger.promotions import Order
+
+        settings, promotions = self._settings, self._ledger.promotions
+        rules = Rules(settings.canary_least_ratings, settings.canary_sureness, float("inf"))
+        judgement = judge(*self._ledger.canaries.answers(seen), 0.0, rules)
+        say(judgement.why)
+        if judgement.outcome != Outcome.GO_ON:
+            self._wait_for_decision(version)
+            return
+        chance = judgement.chance
+        known = "too few to say" if chance is None else f"it is better with a probability of {chance:.2f}"
+        if chance is not None and chance < EVEN:
+            promotions.stop_canary(seen, Order(actor(), f"demo-loop: {known}"))
+            say(f"not decided: stopped by hand, {known}")
+        else:
+            promotions.promote(version, seen, Order(actor(), f"demo-loop: passed its gate; {known}"))
+            say(f"not decided: promoted by hand, as a person may; {known}")
 
     def _wait_for_decision(self, version: str) -> None:
         pause, ends_at = threading.Event(), time.monotonic() + DECISION_SECONDS
@@ -213,9 +229,7 @@ class Story:
         say(f"{submitted.id}: {count(submitted.jobs, 'job')} of {count(source.product_count, 'product')}")
         made(self._ledger, submitted.id)
         lines = lines_of(self._ledger, submitted.id)
-        by_version: dict[str, int] = {}
-        for line in lines:
-            by_version[line.model] = by_version.get(line.model, 0) + 1
+        by_version = Counter(line.model for line in lines)
         say(", ".join(f"{count(number, 'line')} by {model}" for model, number in sorted(by_version.items())))
         return lines
 

@@ -33,7 +33,7 @@ CANARY_SHARE, CANARY_SECONDS = 0.5, 10.0
 # Housekeeping of a stack that ran before looks once a minute.
 DECISION_SECONDS = 90.0
 POLL_SECONDS = 0.5
-RATERS_OF_THE_FIRST, RATERS_OF_THE_TRIAL = 2, 3
+RATERS_OF_A_LINE = 3
 SHOWN_PAIRS = 10
 # Where ratings leave it open, a person would not promote what is rather worse.
 EVEN = 0.5
@@ -136,7 +136,7 @@ class Story:
             lines = self._made(self._files.first())
         taste = LengthTaste.of(self._wanted, ((line.brief.channel, line.text) for line in lines))
         with self._step("rate it"):
-            rated = self._rate(lines, taste, RATERS_OF_THE_FIRST)
+            rated = self._rate(lines, taste)
         self._found["ratings to learn from"] = str(rated.ratings)
         self._found["lines that the taste likes, before"] = _share(rated.liked, rated.lines)
         return lines, taste
@@ -161,7 +161,7 @@ class Story:
             if seen.challenger != version:
                 promotions.start_canary(version, CANARY_SHARE, seen, Order(actor(), "demo-loop: passed its gate"))
             lines = self._made(self._files.trial(held_out))
-            rated = self._rate(lines, taste, RATERS_OF_THE_TRIAL)
+            rated = self._rate(lines, taste)
         self._found["ratings of the canary"] = str(rated.ratings)
 
     def _decide(self, version: str) -> bool:
@@ -233,11 +233,11 @@ class Story:
         say(", ".join(f"{count(number, 'line')} by {model}" for model, number in sorted(by_version.items())))
         return lines
 
-    def _rate(self, lines: "list[Line]", taste: "LengthTaste", each: int) -> "Rated":
+    def _rate(self, lines: "list[Line]", taste: "LengthTaste") -> "Rated":
         from producer.loop.steps import rate
 
-        rated = rate(self._ledger, celery_app(self._settings), lines, taste, each)
-        say(f"{count(rated.ratings, 'rating')} by simulated people, {each} a line, recorded")
+        rated = rate(self._ledger, celery_app(self._settings), lines, taste, RATERS_OF_A_LINE)
+        say(f"{count(rated.ratings, 'rating')} by simulated people, {RATERS_OF_A_LINE} a line, recorded")
         return rated
 
     def _prove(self) -> None:

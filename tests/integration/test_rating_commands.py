@@ -371,9 +371,10 @@ def test_a_report_says_who_fares_differently_for_people_and_for_programs(
     ledger.intake.record(rated)
 
     told, groups, _ = factory("ratings", "report", campaign, "--json")
-    shown, _, _ = factory("ratings", "report")
+    shown, text, _ = factory("ratings", "report")
 
     assert told == shown == 0
+    assert [f"copy by {by}" in text for by in ("audience", "locale", "channel", "product")] == [True] * 4
     audiences = [one for one in groups if one["by"] == "audience"]
     assert sum(one["answers"] for one in audiences) == 16
     assert {"jobs", "dead_letters", "acceptance", "acceptance_difference", "is_marked"} <= set(audiences[0])

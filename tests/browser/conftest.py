@@ -51,7 +51,8 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture(scope="session")
+# No longer than these tests: its feedback worker would take what others send.
+@pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey, seaweedfs: SeaweedFS) -> Iterator[Shop]:
     """Pages with a campaign of every kind; nobody needs a key, and what is said is recorded."""
     folder = tmp_path_factory.mktemp("shop")

@@ -65,7 +65,7 @@ def test_a_ticket_becomes_assets_whose_bytes_and_manifests_are_in_s3(
     campaign_id = submit("c1", products=40, variants=1)
 
     start_worker()
-    wait_until(lambda: own_ledger.campaigns.status(campaign_id).is_settled, 60)
+    wait_until(lambda: own_ledger.campaigns.status(campaign_id).is_settled, 120)
 
     made = list(own_ledger.assets.of_campaign(campaign_id))
     lines = [json.loads(storage.get(one.asset.location)) for one in made]
@@ -90,9 +90,9 @@ def test_jobs_are_seen_by_a_monitor_under_their_own_names(
         receiver = app.events.Receiver(connection, handlers={"*": note})
         listener = threading.Thread(target=lambda: receiver.capture(wakeup=False), daemon=True)
         listener.start()
-        wait_until(lambda: any(kind == "worker-heartbeat" for kind, _ in seen), 60)
+        wait_until(lambda: any(kind == "worker-heartbeat" for kind, _ in seen), 120)
         submit("c1", products=2, variants=1)
-        wait_until(lambda: all(("task-succeeded", f"c1-{number:06d}") in seen for number in range(2)), 60)
+        wait_until(lambda: all(("task-succeeded", f"c1-{number:06d}") in seen for number in range(2)), 120)
         receiver.should_stop = True
         listener.join(10)
 
@@ -107,7 +107,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_bac
 ):
     submit("c1", products=60, variants=4)
     worker = start_worker(batch_size=4)
-    wait_until(lambda: own_ledger.campaigns.status("c1").done > 0, 60)
+    wait_until(lambda: own_ledger.campaigns.status("c1").done > 0, 120)
 
     worker.send_signal(signal.SIGTERM)
     worker.wait(30)
@@ -123,12 +123,12 @@ def test_a_killed_worker_takes_its_own_jobs_up_again_at_once(
 ):
     submit("c1", products=60, variants=4)
     worker = start_worker(lease_seconds=3600)
-    wait_until(lambda: own_ledger.campaigns.status("c1").done > 0, 60)
+    wait_until(lambda: own_ledger.campaigns.status("c1").done > 0, 120)
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait(10)
 
     start_worker(lease_seconds=3600)
-    wait_until(lambda: own_ledger.campaigns.status("c1").leased == 0, 60)
+    wait_until(lambda: own_ledger.campaigns.status("c1").leased == 0, 120)
 
     assert own_ledger.campaigns.status("c1").failed == 0
 
@@ -136,7 +136,7 @@ def test_a_killed_worker_takes_its_own_jobs_up_again_at_once(
 def test_revoking_a_job_cancels_it_in_the_ledger(start_worker: StartWorker, own_ledger: Ledger, settings: Settings):
     start_worker("housekeeping")
     app = make_app(settings)
-    wait_until(lambda: app.control.ping(timeout=0.5), 60)
+    wait_until(lambda: app.control.ping(timeout=0.5), 120)
     own_ledger.campaigns.submit("c1", line_campaign("c1", 1, 1), line_jobs("c1", line_campaign("c1", 1, 1), Path("x")))
 
     app.control.revoke("c1-000000")

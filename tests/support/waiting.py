@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60, what: str = "condition") -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120, what: str = "condition") -> None:
     """Return as soon as the condition holds; fail when it does not within the deadline."""
     pause, ends_at = threading.Event(), time.monotonic() + seconds
     while not condition():

@@ -12,6 +12,7 @@ PUBLIC = {"get_health"}
 # The least role of every other operation: a change of this list is a change of who may do what.
 LEAST = {
     "get_me": Role.VIEWER,
+    "get_metrics": Role.VIEWER,
     "list_models": Role.VIEWER,
     "list_calls": Role.ADMIN,
     "list_versions": Role.VIEWER,

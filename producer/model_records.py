@@ -46,7 +46,8 @@ def model_records(settings: Settings, made_by: Iterable[MadeBy], served: Iterabl
     for one in made_by:
         bucket = Bucket.parse(one.bucket)
         made[bucket.kind, bucket.model].append(one)
-    known = {(model.kind, model.name): model.locales for model in rates().models}
+    table = rates()
+    known = {(model.kind, model.name) for model in table.models}
     serving = set(models_of(settings).items())
     ordered = sorted({*serving, *known, *made, *serves}, key=lambda one: (list(Kind).index(one[0]), one not in serving))
     return [
@@ -54,7 +55,7 @@ def model_records(settings: Settings, made_by: Iterable[MadeBy], served: Iterabl
             model=name,
             kind=kind,
             role="makes new campaigns" if (kind, name) in serving else "",
-            locales=tuple(known.get((kind, name), ())),
+            locales=table.locales(name) if kind == Kind.COPY else (),
             assets=sum(one.assets for one in made.get((kind, name), ())),
             device_seconds=round(sum(one.device_seconds for one in made.get((kind, name), ())), 3),
             versions=tuple(_made(one) for one in made.get((kind, name), ())),

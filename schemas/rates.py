@@ -61,6 +61,11 @@ class Rates(Frozen):
         known = self._model(Kind.COPY, model)
         return known is None or any(fnmatchcase(locale, pattern) for pattern in known.locales)
 
+    def locales(self, model: str) -> tuple[str, ...]:
+        """Return the patterns of what a copy model writes; none for models that are not known by name."""
+        known = self._model(Kind.COPY, model)
+        return known.locales if known else ()
+
     def styles(self, model: str) -> tuple[Style, ...]:
         """Return the styles that variants walk through, plain ones first; all of them for models not known by name."""
         known = self._model(Kind.COPY, model)

@@ -4,15 +4,15 @@ An order is a campaign of one job: the rules, the ledger and the workers need no
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from core.errors import CampaignFileError, ImpossibleWorkError, Problem
+from core.errors import CampaignFileError, Problem
 from producer import campaigns
+from producer.api.problems import renamed
 from producer.campaigns import CampaignSource
 from schemas.campaigns import (
     Audience,
@@ -80,17 +80,9 @@ def campaign_of(order: JobOrder, tenant: str) -> CampaignSource:
     return campaigns.received(json.dumps(plain).encode(), "order.json", tenant)
 
 
-@contextmanager
-def in_its_words() -> Iterator[None]:
+def in_its_words() -> AbstractContextManager[None]:
     """Tell what is wrong with the campaign of an order by the fields of the order."""
-    try:
-        yield
-    except CampaignFileError as error:
-        raise CampaignFileError(tuple(map(_renamed, error.problems))) from error
-    except ImpossibleWorkError as error:
-        if error.problems:
-            raise ImpossibleWorkError.of(*map(_renamed, error.problems)) from error
-        raise
+    return renamed(_renamed)
 
 
 def _renamed(problem: Problem) -> Problem:

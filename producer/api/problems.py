@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -190,3 +191,16 @@ def _fault(error: Mapping[str, Any]) -> Fault:
     field = "" if error["type"] == "json_invalid" else field_of(tuple(path))
     message = str(error["msg"])
     return Fault(field=field or str(place), message=f"{message[:1].lower()}{message[1:]}")
+
+
+@contextmanager
+def renamed(rename: Callable[[Problem], Problem]) -> Iterator[None]:
+    """Tell what is wrong with a campaign in the words of who sent it: each of its problems is given another name."""
+    try:
+        yield
+    except CampaignFileError as error:
+        raise CampaignFileError(tuple(map(rename, error.problems))) from error
+    except ImpossibleWorkError as error:
+        if error.problems:
+            raise ImpossibleWorkError.of(*map(rename, error.problems)) from error
+        raise

@@ -44,6 +44,8 @@ def up_command(
     from deploy import stack
 
     started = stack.up(load_settings(), _reporter(as_json=as_json))
+    # Whoever opens the address that is shown shall find something there.
+    stack.wait_for_pages(started)
     if wait:
         _wait_for_worker(started.settings)
     if as_json:

@@ -8,10 +8,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.api import problems
+from producer.api.held import HeldAnswer
 from producer.pages.render import HEADERS, html
 
 # Where programs ask, problems stay data.
-_DATA = ("/v1/", "/openapi.json", "/health")
+_DATA = ("/v1/", "/openapi.json", "/health", "/metrics")
 _TITLES = {
     303: "Please sign in",
     400: "The form is broken",
@@ -51,36 +52,26 @@ class ProblemPages:
         await self._app(scope, receive, _Shown(scope, send).send)
 
 
-class _Shown:
-    """Holds a problem back until all of it is there, and sends the page instead."""
+class _Shown(HeldAnswer):
+    """A problem, which is shown as a page."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
+        super().__init__(send)
         self._scope = scope
-        self._send = send
-        self._start: Message | None = None
-        self._body = b""
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and _is_problem(message):
-            self._start = message
-        elif self._start is None:
-            await self._send(message)
-        else:
-            self._body += message.get("body", b"")
-            if not message.get("more_body", False):
-                await self._finish(self._start)
+    def holds(self, start: Message) -> bool:
+        return _is_problem(start)
 
-    async def _finish(self, start: Message) -> None:
-        body = _page(json.loads(self._body), self._scope).encode()
+    def changed(self, start: Message, body: bytes) -> bytes:
+        page = _page(json.loads(body), self._scope).encode()
         headers = MutableHeaders(scope=start)
         headers["Content-Type"] = "text/html; charset=utf-8"
-        headers["Content-Length"] = str(len(body))
+        headers["Content-Length"] = str(len(page))
         headers.update(HEADERS)
         if "hx-request" in Headers(scope=self._scope):
             # The part that was asked for stays; what went wrong stands above it.
             headers.update({"HX-Retarget": "#notice", "HX-Reswap": "innerHTML", "HX-Reselect": "#problem"})
-        await self._send(start)
-        await self._send({"type": "http.response.body", "body": b"" if self._scope["method"] == "HEAD" else body})
+        return b"" if self._scope["method"] == "HEAD" else page
 
 
 def _page(problem: dict[str, Any], scope: Scope) -> str:

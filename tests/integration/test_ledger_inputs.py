@@ -1,150 +1,39 @@
 """Jobs made of other jobs, on SQLite and PostgreSQL: they wait for their inputs, fail with them and are tried again."""
 
-import hashlib
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from sqlalchemy import update
 
-from core import migrations
-from core.database import Database
 from core.errors import ImpossibleWorkError, StateError
 from core.ledger import Ledger
 from core.ledger.campaigns import CampaignState
 from core.ledger.inputs import INPUT_FAILED
 from core.ledger.leases import ALONE, LOSSES_ALONE_UNTIL_DEAD, LOSSES_UNTIL_ALONE, Failure, Lease, Settled
-from core.settings import Settings
 from core.storage import Storage
-from core.tables import jobs, metadata
 from producer.verify import verify
-from schemas.assets import Asset, Location
-from schemas.campaigns import Audience, Brand, Campaign, CopyDeliverable, Kind, Product
-from schemas.jobs import Brief, Input, Job, JobState
+from schemas.campaigns import Kind
+from schemas.jobs import Job, JobState
 
-PRODUCT = Product(sku="NB-1", name="Ember Espresso")
-AUDIENCE = Audience(id="commuters", description="people who need coffee before eight")
-BRAND = Brand(name="Northbeam")
-BRIEF = Brief(brand=BRAND, product=PRODUCT, audience=AUDIENCE, channel="google_search.headline")
-HEADLINE, PICTURE, AD = "c1-headline", "c1-image", "c1-ad"
-# Three jobs: what the campaign's file asks for is what the oracle expects.
-CAMPAIGN = Campaign(
-    name="spring",
-    brand=BRAND,
-    products=(PRODUCT,),
-    audiences=(AUDIENCE,),
-    deliverables=(CopyDeliverable(kind=Kind.COPY, channel=BRIEF.channel, variants=3),),
+from support.inputs import (
+    AD,
+    HEADLINE,
+    PICTURE,
+    PRODUCT,
+    a_job,
+    an_ad,
+    an_asset,
+    bucket_of,
+    claim,
+    fail,
+    forge,
+    is_sound,
+    make,
+    state,
+    submit,
 )
-
-
-def a_job(job_id: str, kind: Kind, made_of: dict[str, str] | None = None) -> Job:
-    return Job(
-        id=job_id,
-        campaign_id=job_id.partition("-")[0],
-        kind=kind,
-        bucket=bucket_of(kind),
-        brief=BRIEF,
-        variant=0,
-        seed=1,
-        inputs=tuple(Input(role=role, job_id=made) for role, made in sorted((made_of or {}).items())),
-    )
-
-
-def bucket_of(kind: Kind) -> str:
-    return f"{kind}/starter/short"
-
-
-def with_headlines(count: int) -> list[Job]:
-    """An advertisement that takes the first of these headlines that is not lost, and all of its parts."""
-    headlines = [f"{HEADLINE}{number}" for number in range(count)]
-    inputs = (*(Input(role="headline", job_id=one) for one in headlines), Input(role="image", job_id=PICTURE))
-    ad = a_job(AD, Kind.CREATIVE).model_copy(update={"inputs": inputs})
-    return [ad, *(a_job(one, Kind.COPY) for one in headlines), a_job(PICTURE, Kind.IMAGE)]
-
-
-def end(ledger: Ledger, fates: dict[str, bool]) -> None:
-    """End jobs of copy, one after the other: they are done, or fail for good."""
-    lease = claim(ledger, Kind.COPY)
-    assert lease
-    for job_id, is_done in fates.items():
-        (job,) = (one for one in lease.jobs if one.id == job_id)
-        part = replace(lease, jobs=(job,))
-        failed = [] if is_done else [Failure(job_id, "rejected", "no line passed the checks", True)]
-        ledger.leases.finish(part, [an_asset(job)] if is_done else [], failed)
-
-
-def headline_of_the_ad(ledger: Ledger) -> list[str]:
-    return [one.job_id for one in ledger.jobs.status(AD).job.inputs if one.role == "headline"]
-
-
-def an_ad(number: str = "", campaign_id: str = "c1") -> list[Job]:
-    """The advertisement first, before the jobs that it is made of."""
-    headline, picture = f"{campaign_id}-headline{number}", f"{campaign_id}-image{number}"
-    return [
-        a_job(f"{campaign_id}-ad{number}", Kind.CREATIVE, {"headline": headline, "image": picture}),
-        a_job(headline, Kind.COPY),
-        a_job(picture, Kind.IMAGE),
-    ]
-
-
-def submit(ledger: Ledger, planned: Iterable[Job], campaign_id: str = "c1"):
-    ledger.campaigns.submit(campaign_id, CAMPAIGN, planned)
-
-
-def an_asset(job: Job, text: str = "", likeness: str = "") -> Asset:
-    place = Location(key=f"campaigns/{job.id}", offset_bytes=3, length_bytes=1, sha256="0" * 64)
-    return Asset(
-        job_id=job.id,
-        campaign_id=job.campaign_id,
-        sku=job.brief.product.sku,
-        location=place,
-        manifest=place,
-        content_type="text/plain",
-        preview=text or job.id,
-        fingerprint=hashlib.sha256((text or job.id).encode()).hexdigest(),
-        likeness=likeness,
-        model="starter",
-        device_seconds=0.5,
-    )
-
-
-def claim(ledger: Ledger, kind: Kind, limit: int = 100) -> Lease | None:
-    return ledger.leases.claim(bucket_of(kind), limit, "w1")
-
-
-def make(ledger: Ledger, kind: Kind) -> Settled:
-    lease = claim(ledger, kind)
-    assert lease
-    return ledger.leases.finish(lease, [an_asset(job) for job in lease.jobs])
-
-
-def fail(ledger: Ledger, kind: Kind, reason: str = "no line passed the checks") -> Settled:
-    lease = claim(ledger, kind)
-    assert lease
-    return ledger.leases.finish(lease, (), [Failure(job.id, "rejected", reason, True) for job in lease.jobs])
-
-
-def state(ledger: Ledger, job_id: str) -> JobState:
-    return ledger.jobs.status(job_id).state
-
-
-def forge(ledger: Ledger, job_id: str, **values: object):
-    with ledger.database.write() as connection:
-        connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
-
-
-def is_sound(ledger: Ledger, campaign_id: str = "c1") -> bool:
-    audit = ledger.audit
-    rules = (audit.done_before_its_inputs, audit.waiting_for_nothing, audit.waiting_for_a_lost_input)
-    return not any(rule(campaign_id) for rule in rules)
 
 
 @pytest.mark.parametrize("order", [(Kind.COPY, Kind.IMAGE), (Kind.IMAGE, Kind.COPY)])
@@ -176,70 +65,6 @@ def test_a_job_comes_with_its_inputs_wherever_it_is_read(ledger: Ledger):
     assert lease.jobs == (planned[0],)
     assert ledger.jobs.status(AD).job == planned[0]
     assert list(listed.values()) == sorted(planned, key=lambda job: job.id)
-
-
-@pytest.mark.parametrize(
-    ("fates", "chosen"),
-    [
-        ({"0": True}, "0"),
-        ({"0": False, "1": True}, "1"),
-        ({"2": True, "1": True, "0": False}, "1"),
-        ({"1": False, "2": True, "0": False}, "2"),
-        ({"1": True, "2": False, "0": True}, "0"),
-    ],
-)
-def test_of_several_jobs_for_a_role_the_first_that_is_not_lost_counts(
-    fates: dict[str, bool], chosen: str, ledger: Ledger
-):
-    submit(ledger, with_headlines(3))
-    make(ledger, Kind.IMAGE)
-
-    end(ledger, {f"{HEADLINE}{number}": fate for number, fate in fates.items()})
-
-    assert headline_of_the_ad(ledger) == [f"{HEADLINE}{chosen}"]
-    lease = claim(ledger, Kind.CREATIVE)
-    assert [one.job_id for one in lease.jobs[0].inputs] == [f"{HEADLINE}{chosen}", PICTURE]
-    assert is_sound(ledger)
-
-
-def test_a_job_waits_for_the_first_of_a_role_while_later_ones_are_done(ledger: Ledger):
-    submit(ledger, with_headlines(3))
-    make(ledger, Kind.IMAGE)
-
-    end(ledger, {f"{HEADLINE}1": True, f"{HEADLINE}2": True})
-
-    assert claim(ledger, Kind.CREATIVE) is None
-    assert len(headline_of_the_ad(ledger)) == 3
-    assert is_sound(ledger)
-
-
-def test_a_job_fails_when_all_of_a_role_are_lost_and_waits_again_with_any_of_them(ledger: Ledger):
-    submit(ledger, with_headlines(2))
-    make(ledger, Kind.IMAGE)
-
-    end(ledger, {f"{HEADLINE}0": False, f"{HEADLINE}1": False})
-
-    assert state(ledger, AD) == JobState.FAILED
-    assert f"its headline {HEADLINE}0 failed" in ledger.jobs.status(AD).error
-    ledger.jobs.retry([f"{HEADLINE}1"], "me")
-    assert state(ledger, AD) == JobState.WAITING
-    end(ledger, {f"{HEADLINE}1": True})
-    assert headline_of_the_ad(ledger) == [f"{HEADLINE}1"]
-    assert claim(ledger, Kind.CREATIVE)
-    assert is_sound(ledger)
-
-
-def test_what_a_released_job_is_made_of_stays_when_a_better_one_is_tried_again(ledger: Ledger):
-    submit(ledger, with_headlines(2))
-    make(ledger, Kind.IMAGE)
-    end(ledger, {f"{HEADLINE}0": False, f"{HEADLINE}1": True})
-
-    ledger.jobs.retry([f"{HEADLINE}0"], "me")
-    make(ledger, Kind.COPY)
-
-    assert headline_of_the_ad(ledger) == [f"{HEADLINE}1"]
-    make(ledger, Kind.CREATIVE)
-    assert is_sound(ledger)
 
 
 def test_what_was_released_is_not_released_again(ledger: Ledger):
@@ -568,67 +393,3 @@ def test_the_assets_of_inputs_are_found_by_their_jobs(ledger: Ledger):
 
     assert list(found) == [HEADLINE]
     assert (found[HEADLINE].location.key, found[HEADLINE].preview) == (f"campaigns/{HEADLINE}", HEADLINE)
-
-
-def test_a_ledger_without_inputs_is_migrated_with_its_rows(ledger_url: str, tmp_path: Path):
-    old = Database(ledger_url)
-    revise(old, "0001")
-    with old.write() as connection:
-        for statement in OLD_ROWS:
-            connection.exec_driver_sql(statement)
-    old.close()
-
-    ledger = Ledger(Settings(home=tmp_path / "home", ledger_url=ledger_url))
-    submit(ledger, an_ad())
-
-    with ledger.database.read() as connection:
-        assert migrations.current(connection) == migrations.HEAD
-    (delivered,) = ledger.assets.of_campaign("old")
-    lease = claim(ledger, Kind.COPY)
-    assert (delivered.asset.preview, delivered.asset.likeness) == ("Coffee before eight", "")
-    assert [(job.id, job.inputs) for job in lease.jobs] == [(HEADLINE, ()), ("old-2", ())]
-    ledger.close()
-
-
-def test_the_migrations_make_the_tables_of_the_code_and_can_go_back(ledger: Ledger):
-    with ledger.database.read() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
-
-    revise(ledger.database, "-1")
-    ledger.database.migrate()
-
-    assert differences == []
-    submit(ledger, an_ad())
-    assert state(ledger, AD) == JobState.WAITING
-
-
-def revise(database: Database, target: str):
-    """Bring the tables to another revision than the newest."""
-    config = Config()
-    config.set_main_option("script_location", str(migrations.__path__[0]))
-    with database.write() as connection:
-        config.attributes["connection"] = connection
-        (command.downgrade if target.startswith("-") else command.upgrade)(config, target)
-
-
-def old_job(job_id: str, job_state: str) -> str:
-    brief = BRIEF.model_dump_json().replace("'", "''")
-    return (
-        "INSERT INTO jobs (id, campaign_id, position, kind, bucket, state, brief, channel, sku, audience_id, variant,"
-        " seed, not_before, attempts, errors, losses, losses_alone, created_at, device_seconds) VALUES"
-        f" ('{job_id}', 'old', 0, 'copy', 'copy/starter/short', '{job_state}', '{brief}', 'google_search.headline',"
-        " 'NB-1', 'commuters', 0, 1, 0, 0, 0, 0, 0, 1, 0)"
-    )
-
-
-OLD_CAMPAIGN = """
-INSERT INTO campaigns (id, name, state, state_reason, priority, definition, submitted_jobs, spent_device_seconds,
-served_at, created_at) VALUES ('old', 'old', 'active', '', 1, '{}', 2, 0, 0, 1)
-"""
-OLD_ASSET = """
-INSERT INTO assets (job_id, campaign_id, sku, key, offset_bytes, length_bytes, sha256, manifest_key,
-manifest_offset_bytes, manifest_length_bytes, manifest_sha256, content_type, preview, fingerprint, model,
-device_seconds, created_at) VALUES ('old-1', 'old', 'NB-1', 'k', 0, 1, '', 'm', 0, 1, '', 'text/plain',
-'Coffee before eight', 'f', 'starter', 0.5, 1)
-"""
-OLD_ROWS = (OLD_CAMPAIGN, old_job("old-1", "done"), old_job("old-2", "waiting"), OLD_ASSET)

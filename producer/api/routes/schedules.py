@@ -2,15 +2,14 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import Field, JsonValue, StringConstraints
 
-from core.errors import CampaignFileError, ImpossibleWorkError, Problem
+from core.errors import Problem
 from core.ledger.runs import Run
 from core.ledger.schedules import Schedule, ScheduleState
 from producer.api.access import PRODUCER, VIEWER, Caller, Me
@@ -19,6 +18,7 @@ from producer.api.cursors import Cursor, Limit, cursor_of, moment_after, name_af
 from producer.api.describe import refusals
 from producer.api.opened import Factory, Opened
 from producer.api.owned import OwnSchedule
+from producer.api.problems import renamed
 from producer.schedules import templates
 from producer.schedules.cron import NEVER, next_after
 from producer.schedules.keep import Owner, Wish, add, change
@@ -213,17 +213,9 @@ def _pause(factory: Opened, schedule: Schedule, me: Caller, *, is_paused: bool) 
         factory.ledger.schedules.resume(schedule, next_at, me.actor)
 
 
-@contextmanager
-def in_its_words() -> Iterator[None]:
-    """Tell what is wrong with the campaign of an order by the fields of the order, which has no lines."""
-    try:
-        yield
-    except CampaignFileError as error:
-        raise CampaignFileError(tuple(map(_renamed, error.problems))) from error
-    except ImpossibleWorkError as error:
-        if error.problems:
-            raise ImpossibleWorkError.of(*map(_renamed, error.problems)) from error
-        raise
+def in_its_words() -> AbstractContextManager[None]:
+    """Tell what is wrong with the campaign of a schedule by the fields of the call, which has no lines."""
+    return renamed(_renamed)
 
 
 def _renamed(problem: Problem) -> Problem:

@@ -40,7 +40,8 @@ class Shop:
     campaign: str
 
 
-@pytest.fixture(scope="session")
+# No longer than these tests: while it is open, an event loop runs in the thread of all tests.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium of this machine."""
     found = next(filter(None, map(shutil.which, NAMES)), None)

@@ -90,11 +90,13 @@ def test_jobs_are_seen_by_a_monitor_under_their_own_names(
         receiver = app.events.Receiver(connection, handlers={"*": note})
         listener = threading.Thread(target=lambda: receiver.capture(wakeup=False), daemon=True)
         listener.start()
-        wait_until(lambda: any(kind == "worker-heartbeat" for kind, _ in seen), 120)
-        submit("c1", products=2, variants=1)
-        wait_until(lambda: all(("task-succeeded", f"c1-{number:06d}") in seen for number in range(2)), 120)
-        receiver.should_stop = True
-        listener.join(10)
+        try:
+            wait_until(lambda: any(kind == "worker-heartbeat" for kind, _ in seen), 120)
+            submit("c1", products=2, variants=1)
+            wait_until(lambda: all(("task-succeeded", f"c1-{number:06d}") in seen for number in range(2)), 120)
+        finally:
+            receiver.should_stop = True
+            listener.join(10)
 
     first = seen["task-received", "c1-000000"]
     assert first["name"] == "generate.copy"

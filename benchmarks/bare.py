@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import picture_work
+from benchmarks import media_work
 from benchmarks.models import load
 from core.errors import FactoryError
 from core.ledger import Ledger
@@ -41,13 +41,13 @@ def _serve(settings: Settings) -> None:
         kind = Kind(order["kind"])
         if kind not in models:
             models[kind] = load(kind, settings)
-        planned = picture_work.jobs(kind, order["campaign"], order["jobs"], settings)
+        planned = media_work.jobs(kind, order["campaign"], order["jobs"], settings)
         chooser = Chooser(ledger.assets, finishers(settings)) if order["checked"] else None
         _run(models[kind], list(planned), settings.batch_size, chooser)
 
 
 def _run(model: Model, planned: Sequence[Job], batch_size: int, chooser: Chooser | None) -> None:
-    jobs, accepted, batches, shared = iter(planned), 0, 0, picture_work.parts()
+    jobs, accepted, batches, shared = iter(planned), 0, 0, media_work.parts()
     started, cpu_started = time.perf_counter(), time.process_time()
     while batch := list(itertools.islice(jobs, batch_size)):
         made = model.generate(batch, 1, {job.id: shared for job in batch if job.inputs})

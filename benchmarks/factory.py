@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from benchmarks import picture_work, work
+from benchmarks import media_work, work
 from benchmarks.made import FactoryMade
 from benchmarks.processes import Worker
 from benchmarks.ready import make_ready
@@ -15,8 +15,8 @@ from schemas.campaigns import Kind
 from schemas.jobs import JobState
 
 COMMAND = ("workers.app", "-Q", queue_of(Kind.COPY), "--pool=threads", "-c", "3")
-PICTURES = f"{queue_of(Kind.IMAGE)},{queue_of(Kind.CREATIVE)}"
-PICTURE_COMMAND = ("workers.app", "-Q", PICTURES, "--pool=threads", "-c", "3")
+MEDIA = ",".join(queue_of(kind) for kind in (Kind.IMAGE, Kind.CREATIVE, Kind.MUSIC))
+MEDIA_COMMAND = ("workers.app", "-Q", MEDIA, "--pool=threads", "-c", "3")
 LONGEST_SECONDS = 600.0
 
 
@@ -36,8 +36,8 @@ class Factory:
 
     def submit(self, campaign_id: str, count: int, kind: Kind = Kind.COPY) -> None:
         """Record a campaign and ring for it; what advertisements are made of is there already."""
-        planned = picture_work.jobs(kind, campaign_id, count, self._settings)
-        ready = picture_work.part_jobs(campaign_id) if kind == Kind.CREATIVE else []
+        planned = media_work.jobs(kind, campaign_id, count, self._settings)
+        ready = media_work.part_jobs(campaign_id) if kind == Kind.CREATIVE else []
         self._ledger.campaigns.submit(campaign_id, work.campaign(campaign_id), [*ready, *planned])
         for job in ready:
             make_ready(job, self._ledger, self._storage)

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from benchmarks import factory, machine, overhead, plain, report, work
 from benchmarks.factory import Factory
+from benchmarks.media_rounds import MediaRounds
 from benchmarks.overhead import Overhead
-from benchmarks.picture_rounds import PictureRounds
 from benchmarks.plain import Plain
 from benchmarks.processes import answering, celery_worker
 from benchmarks.rounds import Rounds
@@ -27,8 +27,8 @@ from core.settings import Settings
 
 ROUNDS = 3
 ROUND_JOBS, QUICK_ROUND_JOBS = 96, 32
-PICTURE_ROUNDS = 2
-PICTURE_BATCHES, QUICK_PICTURE_BATCHES = 2, 1
+MEDIA_ROUNDS = 2
+MEDIA_BATCHES, QUICK_MEDIA_BATCHES = 2, 1
 NOOP_JOBS, QUICK_NOOP_JOBS = 3200, 480
 LEDGER_JOBS, QUICK_LEDGER_JOBS = 100_000, 5000
 LEDGER_BATCHES, QUICK_LEDGER_BATCHES = 200, 50
@@ -128,8 +128,8 @@ def _compare(stack: ExitStack, settings: Settings, arguments: argparse.Namespace
     noop_worker = stack.enter_context(celery_worker(overhead.COMMAND, noop_settings, "noop"))
     ours = stack.enter_context(closing(Factory(settings, worker)))
     costs = stack.enter_context(closing(Overhead(noop_settings, noop_worker)))
-    painter = stack.enter_context(celery_worker(factory.PICTURE_COMMAND, settings, "pictures"))
-    painting = stack.enter_context(closing(Factory(settings, painter)))
+    media_worker = stack.enter_context(celery_worker(factory.MEDIA_COMMAND, settings, "media"))
+    media_factory = stack.enter_context(closing(Factory(settings, media_worker)))
     theirs = Plain(settings, plain_worker)
     rounds = Rounds(settings, bare, theirs, ours, tell)
     tell("loading the models")
@@ -138,10 +138,10 @@ def _compare(stack: ExitStack, settings: Settings, arguments: argparse.Namespace
     costs.warm()
     for number in range(1, 2 if arguments.quick else ROUNDS + 1):
         rounds.run(number, arguments.jobs or (QUICK_ROUND_JOBS if arguments.quick else ROUND_JOBS))
-    pictures = PictureRounds(settings, bare, theirs, painting, tell)
-    pictures.warm()
-    for number in range(1, 2 if arguments.quick else PICTURE_ROUNDS + 1):
-        pictures.run(number, QUICK_PICTURE_BATCHES if arguments.quick else PICTURE_BATCHES)
+    media = MediaRounds(settings, bare, theirs, media_factory, tell)
+    media.warm()
+    for number in range(1, 2 if arguments.quick else MEDIA_ROUNDS + 1):
+        media.run(number, QUICK_MEDIA_BATCHES if arguments.quick else MEDIA_BATCHES)
     tell("measuring jobs without a model")
     jobs = QUICK_NOOP_JOBS if arguments.quick else NOOP_JOBS
     parts = {name: costs.measure(name, jobs) for name in overhead.TASKS}
@@ -150,7 +150,7 @@ def _compare(stack: ExitStack, settings: Settings, arguments: argparse.Namespace
     return {
         "model": version,
         "rounds": rounds.figures(),
-        "pictures": pictures.figures(),
+        "media": media.figures(),
         "overhead": {"jobs": jobs, **parts, "plain_message": message, "latency": latency},
     }
 

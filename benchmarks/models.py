@@ -27,6 +27,10 @@ def load(kind: Kind, settings: Settings) -> "Model":
         if not Path(settings.image_model).exists():
             build_random_pipeline(Path(settings.image_model))
         return image.load(settings.image_model, settings.image_adapter, *place)
+    if kind == Kind.MUSIC:
+        from workers.models.music import references  # noqa: PLC0415
+
+        return references.load(settings.music_model, *place)
     from workers.models.creative.model import CreativeModel  # noqa: PLC0415
 
     return CreativeModel()

@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import Celery
 
-from benchmarks import picture_work
+from benchmarks import media_work
 from benchmarks.made import Made
 from benchmarks.processes import Worker
 from core.settings import Settings
@@ -44,7 +44,7 @@ class Plain:
 
     def make(self, campaign_id: str, count: int, kind: Kind = Kind.COPY) -> Made:
         """Run so many jobs; the time counts from the beginning of the first task to the end of the last."""
-        planned = picture_work.jobs(kind, campaign_id, count, self._settings)
+        planned = media_work.jobs(kind, campaign_id, count, self._settings)
         self._done_file.unlink(missing_ok=True)
         cpu_before = self._worker.cpu_seconds
         with self._app.producer_or_acquire() as producer:

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks import picture_work
+from benchmarks import media_work
 from core.errors import StateError
 from core.ledger import Ledger
 from core.storage import Storage
@@ -21,7 +21,7 @@ def make_ready(job: Job, ledger: Ledger, storage: Storage) -> None:
     lease = ledger.leases.claim(job.bucket, 1, WORKER)
     if lease is None or lease.jobs[0].id != job.id:
         raise StateError(f"the part {job.id} of the benchmark was not there to be made")
-    data = picture_work.parts()["headline" if job.kind == Kind.COPY else "image"]
+    data = media_work.parts()["headline" if job.kind == Kind.COPY else "image"]
     preview, content_type = (data.decode(), "text/plain") if job.kind == Kind.COPY else ("", "image/png")
     chosen = Chosen(
         job,
@@ -29,7 +29,7 @@ def make_ready(job: Job, ledger: Ledger, storage: Storage) -> None:
         Sample(data, content_type, 0.0, {}),
         (),
         0,
-        picture_work.READY,
+        media_work.READY,
     )
     with ThreadPoolExecutor(1) as uploads:
         assets = publish(storage, uploads, [(chosen, 0.0)], "none")

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import picture_report
+from benchmarks import media_report
 
 VARIANTS = {
     "bare": "bare model, full batches",
@@ -36,7 +36,7 @@ def show(console: Console, figures: dict[str, Any]) -> None:
     console.print(f"{figures['model']}, {figures['threads']} CPU threads, batches of {figures['batch_size']}")
     _show_rates(console, figures["rounds"])
     _show_ratios(console, figures["rounds"])
-    picture_report.show(console, figures["pictures"])
+    media_report.show(console, figures["media"])
     _show_costs(console, figures["overhead"])
     _show_ledgers(console, figures["ledgers"])
 

@@ -82,7 +82,7 @@ def train_starter_command(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind that it makes: image or music.")],
 ) -> None:
     """Train a starter model; it goes on from its last checkpoint. Every further argument goes to the training."""
-    run_child([sys.executable, "-m", f"{_starter_of(kind)}.train", *(context.args or ["all"])])
+    run_child([sys.executable, "-m", f"{_starter_of(context, kind)}.train", *(context.args or ["all"])])
 
 
 @commands.command("sample-starter", context_settings=PASSES_ON)
@@ -91,11 +91,14 @@ def sample_starter_command(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind that it makes: image or music.")],
 ) -> None:
     """Draw or play with a starter model, outside any campaign. Every further argument goes to it, --help too."""
-    run_child([sys.executable, "-m", f"{_starter_of(kind)}.sample", *(context.args or ["--help"])])
+    run_child([sys.executable, "-m", f"{_starter_of(context, kind)}.sample", *(context.args or ["--help"])])
 
 
-def _starter_of(kind: str) -> str:
-    """Return the package of the starter model that is trained here for a kind."""
+def _starter_of(context: typer.Context, kind: str) -> str:
+    """Return the package of the starter model of a kind; without a kind, the help is that of the command."""
+    if kind == "--help":
+        say(context.get_help())
+        raise typer.Exit
     if kind not in STARTERS:
         raise typer.BadParameter(
             f"no starter of kind '{kind}' is trained here; known: {', '.join(STARTERS)}", param_hint="KIND"

@@ -1,9 +1,11 @@
-"""The figures of pictures and advertisements as a table for people."""
+"""The figures of pictures, advertisements and music as a table for people."""
 
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.media_work import SECONDS
 
 VARIANTS = {
     "bare": "bare model, full batches",
@@ -17,7 +19,7 @@ RATIOS = {
     "factory_to_plain": "factory / plain Celery",
     "cpu_of_finished_to_factory": "CPU time of bare with finishing / factory",
 }
-TITLES = {"image": "Pictures", "creative": "Advertisements"}
+TITLES = {"image": "Pictures", "creative": "Advertisements", "music": f"Music, pieces of {SECONDS} seconds"}
 
 
 def show(console: Console, kinds: dict[str, Any]) -> None:

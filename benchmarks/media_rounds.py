@@ -1,4 +1,4 @@
-"""Rounds of pictures and of advertisements: the bare loop, plain Celery and the factory on the same jobs, in turns."""
+"""Rounds of pictures, advertisements and music: the bare loop, plain Celery and the factory, same jobs, in turns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from benchmarks.processes import Answering
 from core.settings import Settings
 from schemas.campaigns import Kind
 
-KINDS = (Kind.IMAGE, Kind.CREATIVE)
+KINDS = (Kind.IMAGE, Kind.CREATIVE, Kind.MUSIC)
 # One job at a time, as for copy: a part of the jobs tells the rate.
 PLAIN_SHARE = 8
 # Two of the worker's threads begin warm; the third finds little to do in a short run.
@@ -18,7 +18,7 @@ WARM_BATCHES = 2
 
 
 @dataclass(frozen=True)
-class PictureRound:
+class MediaRound:
     """What each variant made of one kind in one round; plain Celery makes no advertisements, for they need inputs."""
 
     bare: Made
@@ -28,7 +28,7 @@ class PictureRound:
 
 
 @dataclass
-class PictureRounds:
+class MediaRounds:
     """Runs rounds on running children and keeps what they made."""
 
     settings: Settings
@@ -36,7 +36,7 @@ class PictureRounds:
     plain: Plain
     factory: Factory
     report: Callable[[str], None]
-    done: dict[Kind, list[PictureRound]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    done: dict[Kind, list[MediaRound]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
 
     def warm(self) -> None:
         """Let every child load what it needs and run a batch; the bare child builds the model before the others."""
@@ -45,7 +45,8 @@ class PictureRounds:
             self._bare(kind, f"warm-{kind}", batch, finished=True)
             self.factory.submit(f"warm-{kind}", WARM_BATCHES * batch, kind)
             self.factory.wait_until_settled(f"warm-{kind}")
-        self.plain.make("warm-plain-image", 1, Kind.IMAGE)
+        for kind in KINDS:
+            self._plain(kind, f"warm-plain-{kind}", 1)
 
     def run(self, number: int, batches: int) -> None:
         """Run one round of each kind."""
@@ -59,8 +60,8 @@ class PictureRounds:
             factory = self.factory.make(name, jobs, kind)
             bare = first + self._bare(kind, name, jobs - half)
             finished = self._bare(kind, name, half, finished=True)
-            plain = self.plain.make(name, max(2, jobs // PLAIN_SHARE), kind) if kind == Kind.IMAGE else None
-            self.done[kind].append(PictureRound(bare, finished, factory, plain))
+            plain = self._plain(kind, name, max(2, jobs // PLAIN_SHARE))
+            self.done[kind].append(MediaRound(bare, finished, factory, plain))
 
     def _bare(self, kind: Kind, campaign: str, jobs: int, *, finished: bool = False) -> Made:
         self.bare.order(kind=kind, campaign=campaign, jobs=jobs, checked=finished)
@@ -68,12 +69,15 @@ class PictureRounds:
             pass
         return Made(answer["jobs"], answer["seconds"], answer["cpu_seconds"])
 
+    def _plain(self, kind: Kind, campaign: str, jobs: int) -> Made | None:
+        return None if kind == Kind.CREATIVE else self.plain.make(campaign, jobs, kind)
+
     def figures(self) -> dict[str, object]:
         """Return rates and ratios of each kind over all rounds."""
         return {kind: _figures(rounds) for kind, rounds in self.done.items()}
 
 
-def _figures(rounds: list[PictureRound]) -> dict[str, object]:
+def _figures(rounds: list[MediaRound]) -> dict[str, object]:
     plain = [(one.factory, one.plain) for one in rounds if one.plain]
     variants = {"bare": [one.bare for one in rounds], "finished": [one.finished for one in rounds]}
     variants |= {"factory": [one.factory for one in rounds]} | ({"plain": [made for _, made in plain]} if plain else {})

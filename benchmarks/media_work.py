@@ -1,17 +1,23 @@
-"""Pictures and advertisements that are measured: jobs for them, and the one headline and picture that all share."""
+"""Pictures, advertisements and music that are measured, and the headline and picture that all advertisements share."""
 
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 
 from benchmarks import work
 from core.settings import Settings
+from producer.music import shape_of
 from producer.submit import LAYOUTS
 from schemas.buckets import ANY_SHAPE, Bucket, model_name
 from schemas.campaigns import Kind
-from schemas.jobs import Brief, CreativeOrder, Input, Job, PictureOrder
+from schemas.jobs import Brief, CreativeOrder, Input, Job, MusicOrder, PictureOrder
 from schemas.pictures import picture_channels
 
 CHANNEL = "iab.medium_rectangle"
+MUSIC_CHANNEL = "music.spot"
+SECONDS = 10
+# Of one meter and speed, so that all pieces share batches.
+MUSIC = MusicOrder(mood="upbeat", seconds=SECONDS)
+CHANNELS = {Kind.COPY: work.CHANNEL, Kind.MUSIC: MUSIC_CHANNEL}
 # The name of the model that made the parts, which nobody loads.
 READY = "ready"
 HEADLINE = "Slow mornings, freshly roasted"
@@ -20,7 +26,7 @@ STEPS = 2
 
 
 def jobs(kind: Kind, campaign_id: str, count: int, settings: Settings) -> Iterator[Job]:
-    """Yield jobs of a kind, the same ones every time: copy, pictures, or advertisements that share their parts."""
+    """Yield jobs of a kind, the same ones every time; advertisements share their parts."""
     if kind == Kind.COPY:
         yield from work.jobs(campaign_id, count, settings.copy_model, settings.copy_adapter)
         return
@@ -29,6 +35,8 @@ def jobs(kind: Kind, campaign_id: str, count: int, settings: Settings) -> Iterat
     if kind == Kind.IMAGE:
         model = model_name(settings.image_model, settings.image_adapter)
         bucket = Bucket(kind, model, f"{channel.width}x{channel.height}")
+    if kind == Kind.MUSIC:
+        bucket = Bucket(kind, settings.music_model, shape_of(MUSIC))
     inputs = tuple(Input(role=role, job_id=f"{campaign_id}-{role}") for role in ROLES) if kind == Kind.CREATIVE else ()
     for index in range(count):
         yield _job(f"{campaign_id}-{index:06d}", campaign_id, bucket, index, inputs)
@@ -58,9 +66,10 @@ def _job(identity: str, campaign_id: str, bucket: Bucket, index: int, inputs: tu
         # Each has a product of its own, so that no two are near-duplicates.
         product=work.product(index),
         audience=work.AUDIENCE,
-        channel=work.CHANNEL if bucket.kind == Kind.COPY else CHANNEL,
+        channel=CHANNELS.get(bucket.kind, CHANNEL),
         picture=PictureOrder(steps=STEPS) if bucket.kind == Kind.IMAGE else None,
         creative=CreativeOrder(layout="", call_to_action="Shop now") if is_creative else None,
+        music=MUSIC if bucket.kind == Kind.MUSIC else None,
     )
     return Job(
         id=identity,

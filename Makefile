@@ -47,12 +47,12 @@ demo: $(READY)  ## run a real campaign on the embedded stack (KEEP=1 leaves it r
 demo-loop: $(READY)  ## let a model learn from simulated ratings, and show each step (KEEP=1 leaves it running)
 	FACTORY_HOME=$${FACTORY_HOME:-.factory/loop} $(BIN)/factory demo-loop $(if $(KEEP),--keep)
 
-# Sockets lie in the tests' folders, and their paths are short: no folder of pytest's own would do. With JOBS=2 two processes
-# share the files, heavy ones first, each with servers of its own; torch with more threads than a core would only wait.
-SHARED := $(if $(JOBS),-n $(JOBS) --dist=loadfile --no-loadscope-reorder)
-test: $(READY) $(BROWSER) $(BIN)/promtool  ## run every test (JOBS=2: in two processes)
-	@folder=$$(mktemp -d /tmp/f-XXXXXX) && trap 'rm -rf '$$folder EXIT && \
-	  $(if $(JOBS),OMP_NUM_THREADS=1) $(BIN)/pytest $(SHARED) --basetemp=$$folder/t $(ARGS)
+# Sockets lie in the tests' folders, and their paths are short: no folder of pytest's own would do. One process a core shares
+# the files, heavy ones first, each with servers of its own; torch with more threads than a core would only wait.
+JOBS ?= $(shell nproc)
+test: $(READY) $(BROWSER) $(BIN)/promtool  ## run every test, in a process for each core (JOBS=1: one after the other)
+	@folder=$$(mktemp -d /tmp/f-XXXXXX) && trap 'rm -rf '$$folder EXIT && OMP_NUM_THREADS=1 \
+	  $(BIN)/pytest -n $(JOBS) --dist=loadfile --no-loadscope-reorder --basetemp=$$folder/t $(ARGS)
 
 # promtool tries the alerts. No wheel has it, Debian's package does: that is unpacked, not installed.
 $(BIN)/promtool: | $(READY)

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -12,6 +13,10 @@ from core.settings import Settings
 from core.storage import Storage
 
 from support.servers import S3_KEY, S3_SECRET, Postgres, SeaweedFS, Valkey
+
+# On a machine that others share, how long an example takes says nothing.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

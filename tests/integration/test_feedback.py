@@ -194,7 +194,7 @@ MESSAGES = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(MESSAGES, st.randoms(use_true_random=False))
 def test_no_order_and_no_repetition_of_messages_changes_what_counts(
     shared_folder: Path, said: list[tuple[int, str, int, dict[str, object]]], dice: random.Random

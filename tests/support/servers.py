@@ -94,8 +94,6 @@ class SeaweedFS(Server):
         (folder / "data").mkdir()
         self._ports = {name: free_port() for name in ("master", "volume", "filer")}
         self._grpc = {name: free_port() for name in ("s3", *self._ports)}
-        # Every bucket takes volumes of its own, seven at a time, and every test has a bucket: a thousand would not do.
-        self._options["env"] = os.environ | {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
 
     @property
     def endpoint(self) -> str:
@@ -103,6 +101,8 @@ class SeaweedFS(Server):
 
     def command(self) -> list[str]:
         return [
+            # A bucket takes volumes of its own, seven at a time, and every test has a bucket: a thousand would not do.
+            *("env", "WEED_MASTER_VOLUME_GROWTH_COPY_1=1"),
             *(str(Path(sys.executable).with_name("weed")), "server", f"-dir={self.folder / 'data'}"),
             *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.config={self.folder / 's3.json'}"),
             *("-volume.max=10000", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"),

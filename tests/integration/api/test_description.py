@@ -44,7 +44,6 @@ CHECKS = [
 ]
 HASTE = how(
     max_examples=EXAMPLES,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -43,12 +43,11 @@ def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
     [
         (
             "northbeam",
-            126,
+            114,
             {
                 "google_search.headline": 24,
                 "google_search.description": 12,
                 "meta.headline": 12,
-                "meta.primary_text": 12,
                 "email.subject": 12,
                 "instagram.square (image)": 12,
                 "meta.feed (creative)": 12,
@@ -60,7 +59,7 @@ def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
             },
             {
                 "copy/starter/short": 3,
-                "copy/starter/medium": 2,
+                "copy/starter/medium": 1,
                 "image/starter/1080x1080": 1,
                 "music/starter/4-bars": 1,
                 "creative/layouts/any": 3,

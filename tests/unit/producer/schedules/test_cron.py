@@ -87,7 +87,7 @@ def test_a_rule_that_is_none_is_told_by_its_field(cron: str, timezone: str, told
     assert told in str(raised.value)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.text(alphabet="0123456789*/,-L#W MONSU", max_size=30))
 def test_whatever_is_written_is_a_rule_or_told_to_be_none(cron: str):
     told = ""
@@ -106,7 +106,7 @@ ZONES = st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Ho
 MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)).map(lambda one: one.replace(tzinfo=BERLIN))  # noqa: DTZ001 - made aware
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(RULES, ZONES, MOMENTS)
 def test_moments_come_in_order_and_a_walk_that_begins_anew_goes_on_where_it_was(cron: str, zone: str, start: datetime):
     moments = list(islice(moments_after(cron, zone, start.timestamp()), 12))
@@ -117,7 +117,7 @@ def test_moments_come_in_order_and_a_walk_that_begins_anew_goes_on_where_it_was(
         assert next_after(cron, zone, moment) == moments[number + 1]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(MOMENTS)
 def test_a_daily_rule_is_due_once_a_day_of_the_calendar(start: datetime):
     end = (start + timedelta(days=400)).timestamp()

@@ -98,7 +98,7 @@ def test_a_night_in_which_the_clock_is_put_back_is_made_up_for_once():
     assert decision.runs == (at("2026-10-24 02:30"), at("2026-10-25 02:30"), at("2026-10-26 02:30"))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.sampled_from(CatchUp),
     st.sampled_from(["0 * * * *", "30 2 * * *", "*/7 * * * *", "0 6 * * 1", "0 0 29 2 *"]),

@@ -64,6 +64,14 @@ class Database:
         with _translated(self), self._writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open a transaction that only reads and sees one moment, however long it reads and whoever writes."""
+        # SQLite reads so anyway.
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with _translated(self), self.engine.execution_options(**options).begin() as connection:
+            yield connection
+
     def insert_new(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """Return an insert that leaves rows alone that are there already."""
         insert = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)

@@ -20,6 +20,7 @@ FactoryError
     ├── FeedbackError          a rating or result cannot be recorded
     ├── ScheduleError          a schedule breaks the rules
     ├── ProvenanceError        a file whose provenance cannot be read or written
+    ├── ArchiveError           a backup cannot be written or read
     └── RejectedError          no candidate of a job passed its checks
 """
 
@@ -142,6 +143,10 @@ class ScheduleError(PermanentError):
 
 class ProvenanceError(PermanentError):
     """The provenance of a file cannot be read or written: its format is not known, or the signer refuses."""
+
+
+class ArchiveError(PermanentError):
+    """A backup cannot be written or read: another passphrase, damaged, cut off, or newer than this code."""
 
 
 class RejectedError(PermanentError):

@@ -152,6 +152,9 @@ class Settings(BaseSettings):
         float | None,
         Field(ge=0, description="What an hour of a device costs, for the metric of costs; empty: unknown."),
     ] = None
+    backup_passphrase: Annotated[
+        SecretStr | None, Field(description="Seals and opens backups where no --passphrase-file is given.")
+    ] = None
     flower_port: Annotated[int, Field(gt=0, lt=65536, description="Port of Flower on 127.0.0.1.")] = 5590
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="How much is logged.")] = (
         "info"

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import boto3
 from botocore.config import Config
@@ -15,9 +15,11 @@ from core.settings import Settings
 from schemas.assets import Location
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import ObjectTypeDef
 
+PART_BYTES = 256 * 1024
 NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
 # What a wrong set-up answers: trying again does not help.
 REFUSED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidBucketName", "NoSuchBucket"}
@@ -89,6 +91,27 @@ class Storage:
         """Return a whole object."""
         with self._translated("read", key):
             return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def stream(self, key: str) -> tuple[str, Iterator[bytes]]:
+        """Return what kind of thing an object is and its bytes, part by part: of any size."""
+        with self._translated("read", key):
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+        return answer.get("ContentType", ""), self._parts(key, answer["Body"])
+
+    def _parts(self, key: str, body: "StreamingBody") -> Iterator[bytes]:
+        with self._translated("read", key):
+            yield from body.iter_chunks(PART_BYTES)
+
+    def put_file(self, key: str, file: BinaryIO, sha256: str, content_type: str) -> None:
+        """Store a file that has this sha256 under the key, without reading all of it at once; twice is no error."""
+        with self._translated("store", key):
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=file,
+                ContentType=content_type,
+                ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
+            )
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield key and size of every object below the prefix: for audits and model folders only."""

@@ -7,6 +7,7 @@ from core.ledger.bias import Bias
 from core.ledger.calls import Calls
 from core.ledger.campaigns import Campaigns
 from core.ledger.canaries import Canaries
+from core.ledger.copies import Copies
 from core.ledger.feedback import Intake
 from core.ledger.figures import Figures
 from core.ledger.gallery import Gallery
@@ -62,6 +63,7 @@ class Ledger:
         self.promotions = Promotions(self.database)
         self.canaries = Canaries(self.database)
         self.figures = Figures(self.database)
+        self.copies = Copies(self.database)
 
     def close(self) -> None:
         """Close every connection."""

@@ -26,14 +26,15 @@ def upgrade(engine: Engine) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         if current(connection) != HEAD:
-            _run_alembic(connection)
+            run(connection, HEAD)
 
 
-def _run_alembic(connection: Connection) -> None:
+def run(connection: Connection, revision: str) -> None:
+    """Bring the database to a revision that is not behind the one it has, within the transaction of the caller."""
     from alembic import command  # noqa: PLC0415 - only the process that migrates pays for it
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -13,6 +13,7 @@ from typer.exceptions import Abort, TyperException
 from core.errors import FactoryError
 from producer.cli import (
     access,
+    backups,
     campaigns,
     exports,
     jobs,
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (campaigns, jobs, ratings, exports, stack, loop, access):
+for part in (campaigns, jobs, ratings, exports, stack, loop, access, backups):
     app.add_typer(part.commands)
 app.add_typer(schedules.commands, name="schedule", rich_help_panel=schedules.PANEL)
 app.add_typer(schedules.process)

@@ -7,7 +7,7 @@ the store, `objects/KEY`, and `end.json` last. A member is handed on when its ha
 import hashlib
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -114,7 +114,7 @@ class spooled:  # noqa: N801 - used like a function
         self._file.close()
 
 
-def members(source: Source) -> Iterator[Member]:
+def members(source: Source) -> Generator[Member]:
     """Yield what is in an archive, each when it was found whole; raises ArchiveError for what is not."""
     try:
         with tarfile.open(fileobj=cast("BinaryIO", source), mode="r|") as tar:

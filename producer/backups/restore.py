@@ -7,7 +7,8 @@ leaves a ledger as empty as it was, and can be done again.
 import gzip
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -39,7 +40,7 @@ class Opened:
     file: BinaryIO
     passphrase: str | None
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Generator[Member]:
         """Yield what is in it, from the start."""
         self.file.seek(0)
         start = self.file.read(len(MAGIC) + 1)
@@ -91,7 +92,9 @@ def restore(
     copies.require_empty()
     with _opened(path, passphrase) as file:
         opened = Opened(file, passphrase)
-        _header(next(opened.members(), None))
+        # Before anything is touched; most of what is wrong shows here.
+        with closing(opened.members()) as found:
+            _header(next(found, None))
         storage.ensure_bucket()
         checked = _walk(opened, _Keeper(storage, report).keep)
         report(f"ledger    {sum(checked.end.rows.values())} rows of {len(checked.end.rows)} tables")
@@ -172,7 +175,7 @@ def _table_of(member: Member) -> str:
 
 def _rows(member: Member) -> list[dict[str, Any]]:
     try:
-        with gzip.GzipFile(fileobj=member.file) as file:
+        with gzip.GzipFile(fileobj=member.file, mode="rb") as file:
             text = file.read(MOST_PAGE_BYTES)
         return [json.loads(line) for line in BytesIO(text)]
     except (OSError, EOFError, ValueError) as error:

@@ -105,7 +105,12 @@ def test_chunks_that_changed_places_were_left_out_or_doubled_are_noticed():
     )
     assert unseal(head + first + second + third)
 
-    for wrong in ((second, first, third), (first, third), (first, second, second, third), (first, second, third, third)):
+    for wrong in (
+        (second, first, third),
+        (first, third),
+        (first, second, second, third),
+        (first, second, third, third),
+    ):
         with pytest.raises(ArchiveError, match="damaged"):
             unseal(head + b"".join(wrong))
 

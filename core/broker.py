@@ -21,6 +21,7 @@ from schemas.ratings import Feedback
 GENERATE = "generate"
 SWEEP = "sweep"
 JUDGE_CANARIES = "judge_canaries"
+TIDY = "tidy"
 FEEDBACK = "feedback"
 TRAIN = "train"
 HOUSEKEEPING_QUEUE = "housekeeping"
@@ -28,6 +29,8 @@ FEEDBACK_QUEUE = "feedback"
 TRAIN_QUEUE = "train"
 # More tickets than worker threads are surplus: whoever answers one serves until nothing waits.
 MOST_TICKETS = 8
+# A day would do, but a clock in a container forgets when it last rang.
+TIDY_SECONDS = 3600.0
 _EXCHANGE = Exchange("factory", type="direct")
 
 
@@ -66,6 +69,7 @@ def make_app(settings: Settings) -> Celery:
         beat_schedule={
             SWEEP: _housekeeping(SWEEP, settings.sweep_seconds),
             JUDGE_CANARIES: _housekeeping(JUDGE_CANARIES, settings.canary_seconds),
+            TIDY: _housekeeping(TIDY, TIDY_SECONDS),
         },
         beat_max_loop_interval=settings.sweep_seconds,
     )

@@ -155,6 +155,25 @@ class Settings(BaseSettings):
     backup_passphrase: Annotated[
         SecretStr | None, Field(description="Seals and opens backups where no --passphrase-file is given.")
     ] = None
+    keep_calls_days: Annotated[
+        float | None, Field(gt=0, description="How long calls of the HTTP API are kept; empty: for ever.")
+    ] = 365.0
+    keep_events_days: Annotated[
+        float | None,
+        Field(gt=0, description="How long events are kept that no webhook waits for any more; empty: for ever."),
+    ] = 90.0
+    keep_assets_days: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="How long assets of a campaign are kept after it ended; then only their rows are left. "
+            "Empty: for ever.",
+        ),
+    ] = None
+    keep_checkpoints_days: Annotated[
+        float | None,
+        Field(gt=0, description="How long folders of trainings stay that nobody goes on with; empty: for ever."),
+    ] = 7.0
     flower_port: Annotated[int, Field(gt=0, lt=65536, description="Port of Flower on 127.0.0.1.")] = 5590
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="How much is logged.")] = (
         "info"

@@ -101,7 +101,7 @@ def deliveries(
     Lines of copy are always read; files, which are large, only with `with_files`.
     """
     objects = Objects(storage)
-    for delivered in ledger.assets.of_campaign(campaign_id, only_wanted=True):
+    for delivered in ledger.assets.of_campaign(campaign_id, only_wanted=True, only_stored=True):
         yield _delivery(objects, storage, delivered, with_manifests=with_manifests, with_files=with_files)
 
 

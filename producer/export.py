@@ -65,6 +65,9 @@ def export(
     status = ledger.campaigns.status(campaign_id)
     if not status.done:
         raise StateError(f"campaign {campaign_id} has made nothing yet: {status.open_jobs} jobs are open")
+    deleted = ledger.assets.deleted(campaign_id)
+    if deleted == status.done:
+        raise StateError(f"what campaign {campaign_id} made was deleted, as FACTORY_KEEP_ASSETS_DAYS says")
     unwanted = ledger.assets.unwanted(campaign_id)
     if unwanted == status.done:
         raise StateError(
@@ -80,6 +83,8 @@ def export(
     except OSError as error:
         raise StateError(f"cannot write {error.filename or target}: {error.strerror}") from error
     notes = written.notes()
+    if deleted:
+        notes.append(f"left out, since they were deleted, as FACTORY_KEEP_ASSETS_DAYS says: {deleted}")
     if unwanted:
         notes.append(f"left out, since they were rejected or replaced: {unwanted}")
     return Exported(target, form, dict(written.kinds), tuple(notes))

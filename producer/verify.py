@@ -42,6 +42,8 @@ class Verdict:
     bytes_checked: int = 0
     # Objects that no row points to: left by killed workers, harmless.
     unreferenced: int = 0
+    # Assets that were kept as long as the settings say: of them only the rows are left.
+    deleted: int = 0
     violations: list[Violation] = field(default_factory=list)
 
     @property
@@ -70,6 +72,7 @@ def verify(ledger: Ledger, storage: Storage, campaign_id: str) -> Verdict:
     listed = [key for key, _ in storage.list(f"campaigns/{campaign_id}/")]
     referenced = _check_objects(ledger, storage, campaign_id, verdict)
     verdict.unreferenced = len(set(listed) - referenced)
+    verdict.deleted = ledger.assets.deleted(campaign_id)
     return verdict
 
 
@@ -129,7 +132,7 @@ class _Range(NamedTuple):
 def _check_objects(ledger: Ledger, storage: Storage, campaign_id: str, verdict: Verdict) -> set[str]:
     """Check what every row points to; return the keys of the objects."""
     keys: set[str] = set()
-    assets = (delivered.asset for delivered in ledger.assets.of_campaign(campaign_id))
+    assets = (delivered.asset for delivered in ledger.assets.of_campaign(campaign_id, only_stored=True))
     while part := list(islice(assets, ASSETS_AT_ONCE)):
         verdict.assets += len(part)
         ranges = [one for asset in part for one in _ranges(asset)]

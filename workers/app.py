@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from celery import signals
 from celery.exceptions import Reject
 
-from core.broker import FEEDBACK, GENERATE, JUDGE_CANARIES, SWEEP, TRAIN, make_app, queue_of
+from core.broker import FEEDBACK, GENERATE, JUDGE_CANARIES, SWEEP, TIDY, TRAIN, make_app, queue_of
 from core.errors import SettingsError, TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
@@ -92,6 +92,21 @@ def judge_canaries_task() -> None:
         judge_canaries(open_ledger(), settings)
     except TransientError as error:
         logger.warning("no canary judged: %s", error)
+
+
+@app.task(name=TIDY, send_events=False)
+def tidy_task() -> None:
+    """Delete what need not be kept any longer."""
+    # Once an hour: the sweep needs no store, and starts without its library.
+    from core.storage import Storage  # noqa: PLC0415
+    from core.tidying import tidy  # noqa: PLC0415
+
+    try:
+        for one in tidy(open_ledger(), Storage(settings), settings):
+            if one.found:
+                logger.info("deleted %d %s, older than %g days", one.found, one.what, one.days)
+    except TransientError as error:
+        logger.warning("not tidied to the end: %s", error)
 
 
 @cache

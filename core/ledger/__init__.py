@@ -20,6 +20,7 @@ from core.ledger.progress import Progress
 from core.ledger.promotions import Promotions
 from core.ledger.ratings import Ratings
 from core.ledger.replacements import Replacements
+from core.ledger.retention import Retention
 from core.ledger.runs import Runs
 from core.ledger.schedules import Schedules
 from core.ledger.scores import Scores
@@ -64,6 +65,7 @@ class Ledger:
         self.canaries = Canaries(self.database)
         self.figures = Figures(self.database)
         self.copies = Copies(self.database)
+        self.retention = Retention(self.database)
 
     def close(self) -> None:
         """Close every connection."""

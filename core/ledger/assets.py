@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Column, ColumnElement, Row, func, or_, select, true, tuple_
+from sqlalchemy import Column, ColumnElement, Row, and_, func, or_, select, true, tuple_
 
 from core.database import Database
 from core.errors import UnknownIdError
 from core.ledger.tallies import Standing
-from core.tables import assets, jobs, tallies
+from core.tables import assets, campaigns, jobs, tallies
 from schemas.assets import Asset, Location
 from schemas.campaigns import Kind
 from schemas.jobs import JobState
@@ -40,6 +40,12 @@ _IS_UNWANTED = or_(
     .exists(),
     select(_newer.c.id).where(_newer.c.replaces_job_id == assets.c.job_id, _newer.c.state == JobState.DONE).exists(),
 )
+# Only the row is left: it was kept as long as the settings say.
+_IS_DELETED = (
+    select(campaigns.c.id)
+    .where(campaigns.c.id == assets.c.campaign_id, campaigns.c.assets_deleted_at >= assets.c.created_at)
+    .exists()
+)
 
 
 class Assets:
@@ -56,22 +62,36 @@ class Assets:
             raise UnknownIdError(f"job {job_id} has no asset: it is not done")
         return _asset(row)
 
-    def of_campaign(self, campaign_id: str, *, only_wanted: bool = False) -> Iterator[Delivered]:
+    def of_campaign(
+        self, campaign_id: str, *, only_wanted: bool = False, only_stored: bool = False
+    ) -> Iterator[Delivered]:
         """Yield every asset of a campaign in the order of its plan, a page at a time.
 
-        Unwanted are those that were rejected, and those that another one has replaced.
+        Unwanted are those that were rejected, and those that another one has replaced. Stored are those whose bytes
+        were not deleted when they were old.
         """
         last = ""
         while True:
-            made = self.page(campaign_id, PAGE_ROWS, last, only_wanted=only_wanted)
+            made = self.page(campaign_id, PAGE_ROWS, last, only_wanted=only_wanted, only_stored=only_stored)
             yield from made
             if len(made) < PAGE_ROWS:
                 return
             last = made[-1].asset.job_id
 
-    def page(self, campaign_id: str, limit: int, after: str = "", *, only_wanted: bool = False) -> list[Delivered]:
+    def page(
+        self,
+        campaign_id: str,
+        limit: int,
+        after: str = "",
+        *,
+        only_wanted: bool = False,
+        only_stored: bool = False,
+    ) -> list[Delivered]:
         """Return assets of a campaign in the order of its plan, from after that job on."""
-        condition = ~_IS_UNWANTED if only_wanted else true()
+        condition = and_(
+            ~_IS_UNWANTED if only_wanted else true(),
+            ~_IS_DELETED if only_stored else true(),
+        )
         query = (
             select(assets, jobs.c.kind, jobs.c.channel, jobs.c.audience_id, jobs.c.variant, jobs.c.brief)
             .join(jobs, jobs.c.id == assets.c.job_id)
@@ -81,6 +101,12 @@ class Assets:
         )
         with self._database.read() as connection:
             return [delivered_of(row) for row in connection.execute(query)]
+
+    def deleted(self, campaign_id: str) -> int:
+        """Return of how many assets of a campaign only the rows are left."""
+        query = select(func.count()).select_from(assets).where(assets.c.campaign_id == campaign_id, _IS_DELETED)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def unwanted(self, campaign_id: str) -> int:
         """Return how many assets of a campaign were rejected or replaced."""

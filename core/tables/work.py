@@ -51,6 +51,8 @@ campaigns = Table(
     Column("served_at", Float, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
+    # Of what was made until then only the rows are left.
+    Column("assets_deleted_at", Float),
     Index("ix_campaigns_state", "state"),
     Index("ix_campaigns_tenant", "tenant", "created_at", "id"),
 )

@@ -9,13 +9,13 @@ import gzip
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from core.errors import ArchiveError, CorruptAssetError, StateError
 from core.ledger import Ledger
@@ -80,6 +80,7 @@ class _Packer:
         self._rows: Counter[str] = Counter()
         self._pages: Counter[str] = Counter()
         self._objects, self._object_bytes, self._missing = 0, 0, 0
+        self._deleted_at: dict[str, float] = {}
         self.missing: list[str] = []
 
     def add_ledger(self, ledger: Ledger, names: Names) -> ArchiveHeader:
@@ -95,10 +96,17 @@ class _Packer:
             for table, rows in copy.pages():
                 self._add_page(table, rows)
                 for row in rows:
-                    for key in named_by(table, row, with_assets=self._with_assets):
+                    for key in named_by(table, row, with_assets=self._has_bytes(table, row)):
                         names.add(key)
         self._report(f"ledger    {sum(self._rows.values())} rows of {len(self._rows)} tables")
         return header
+
+    def _has_bytes(self, table: str, row: Mapping[str, Any]) -> bool:
+        """Tell whether assets are wanted, and of a row of theirs whether more than the row is left."""
+        if table == "campaigns" and row["assets_deleted_at"] is not None:
+            self._deleted_at[row["id"]] = row["assets_deleted_at"]
+        is_deleted = table == "assets" and self._deleted_at.get(row["campaign_id"], 0.0) >= row["created_at"]
+        return self._with_assets and not is_deleted
 
     def _add_page(self, table: str, rows: Rows) -> None:
         self._rows[table] += len(rows)

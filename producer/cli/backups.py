@@ -1,4 +1,4 @@
-"""Commands that keep and bring back what cannot be made again: backup, restore."""
+"""Commands that keep and bring back what cannot be made again, and let go of the rest: backup, restore, tidy."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +8,7 @@ import typer
 from core.errors import StateError
 from producer.cli.doors import load_settings, open_storage, opened_ledger
 from producer.cli.options import AsJson
-from producer.cli.render import count, emit, note, say
+from producer.cli.render import count, emit, note, say, show_table
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -93,6 +93,26 @@ def restore_command(
         return
     _say_what(found.header, found.end)
     say(f"{file}: whole, every byte as it was")
+
+
+@commands.command("tidy", rich_help_panel=PANEL)
+def tidy_command(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; delete nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what need not be kept any longer, as the FACTORY_KEEP settings say; housekeeping does it every hour."""
+    from core.tidying import tidy
+
+    settings = load_settings()
+    with opened_ledger(settings) as ledger:
+        done = tidy(ledger, open_storage(settings), settings, is_dry=dry_run)
+    if as_json:
+        for one in done:
+            emit(**vars(one), is_deleted=not dry_run)
+        return
+    column = "would be deleted" if dry_run else "deleted"
+    rows = [(one.what, "for ever" if one.days is None else f"{one.days:g} days", one.found) for one in done]
+    show_table(("what", "kept for", column), rows, numbers=(column,))
 
 
 def _restore(settings: "Settings", file: Path, passphrase: str | None, *, as_json: bool) -> None:

@@ -81,6 +81,8 @@ def verify_command(
         say(
             f"{verdict.assets} assets and manifests in {verdict.objects} objects, {verdict.bytes_checked} bytes checked"
         )
+        if verdict.deleted:
+            say(f"{count(verdict.deleted, 'asset')} deleted, as FACTORY_KEEP_ASSETS_DAYS says: only the rows are left")
         if verdict.unreferenced:
             say(f"{count(verdict.unreferenced, 'object')} without a row, left by killed workers: harmless")
         if verdict.violations:

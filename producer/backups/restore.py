@@ -97,7 +97,7 @@ def restore(
             _header(next(found, None))
         storage.ensure_bucket()
         checked = _walk(opened, _Keeper(storage, report).keep)
-        report(f"ledger    {sum(checked.end.rows.values())} rows of {len(checked.end.rows)} tables")
+        report(f"store     {checked.end.objects} objects are there, now the rows")
         ended = copies.put_back(checked.header.revision, _pages(opened, checked.end))
     return Restored(checked.header, checked.end, ended)
 

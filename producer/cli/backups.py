@@ -111,8 +111,14 @@ def tidy_command(
             emit(**vars(one), is_deleted=not dry_run)
         return
     column = "would be deleted" if dry_run else "deleted"
-    rows = [(one.what, "for ever" if one.days is None else f"{one.days:g} days", one.found) for one in done]
+    rows = [(one.what, _kept_for(one.days), one.found) for one in done]
     show_table(("what", "kept for", column), rows, numbers=(column,))
+
+
+def _kept_for(days: float | None) -> str:
+    if days is None:
+        return "for ever"
+    return f"{days:g} days" if days else "until they end"
 
 
 def _restore(settings: "Settings", file: Path, passphrase: str | None, *, as_json: bool) -> None:

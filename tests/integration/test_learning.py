@@ -17,9 +17,10 @@ from core.settings import Settings
 from core.storage import Storage
 from schemas.campaigns import Kind
 from schemas.learning import TrainingState, curriculum
+from workers.learning import snapshot
 from workers.learning.triggers import Watch
 
-from support.heard import small_rules
+from support.heard import MODEL, small_rules
 from support.learners import at_random, rated_world, teacher_of
 from support.rated import a_rating, make_assets, rate
 
@@ -208,3 +209,23 @@ def test_training_here_and_now_says_what_is_missing(settings: Settings, own_ledg
     assert told.returncode == 0
     assert "skipped: there are only" in told.stdout
     assert [key.partition("/")[0] for key, _ in storage.list("")] == ["snapshots"]
+
+
+def test_who_is_forgotten_is_in_no_later_snapshot_and_was_named_in_none(own_ledger: Ledger, storage: Storage):
+    make_assets(own_ledger, 4)
+    rate(own_ledger, [a_rating(number, rater, approves=number < 2) for number in range(4) for rater in ("ada", "bob")])
+    rules = small_rules()
+
+    def stored() -> tuple[int, bytes]:
+        heard = own_ledger.opinions.of_model(Kind.COPY, MODEL)
+        place = snapshot.store(storage, heard, snapshot.take(heard, Kind.COPY, MODEL, rules))
+        return len(heard.ratings), storage.get_whole(place.key)
+
+    before, first = stored()
+    own_ledger.intake.forget("default", "ada", "test")
+    after, second = stored()
+
+    assert (before, after) == (8, 4)
+    assert first != second
+    assert b"ada" not in first
+    assert b"bob" not in first

@@ -17,8 +17,8 @@ class ArchiveHeader(Frozen):
     # The migration that the tables were at.
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
     # Of the code that wrote it.
-    code: str
-    created_at: str
+    code: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.+!-]{1,40}$")]
+    created_at: Annotated[str, StringConstraints(pattern=r"^[0-9T:+-]{1,40}$")]
     has_assets: bool
 
 

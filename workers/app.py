@@ -14,7 +14,7 @@ from celery import signals
 from celery.exceptions import Reject
 
 from core.broker import FEEDBACK, GENERATE, JUDGE_CANARIES, SWEEP, TIDY, TRAIN, make_app, queue_of
-from core.errors import SettingsError, TransientError
+from core.errors import FactoryError, SettingsError, TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
 from core.probes import Probes, serve_probes
@@ -105,7 +105,7 @@ def tidy_task() -> None:
         for one in tidy(open_ledger(), Storage(settings), settings):
             if one.found:
                 logger.info("deleted %d %s, older than %g days", one.found, one.what, one.days)
-    except TransientError as error:
+    except FactoryError as error:
         logger.warning("not tidied to the end: %s", error)
 
 

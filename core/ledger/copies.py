@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, Table, func, insert, inspect, select, text, update
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import OperationalError, StatementError
 
 from core import migrations
 from core.database import Database
@@ -114,7 +114,9 @@ def _insert(connection: Connection, pages: Iterable[tuple[str, Rows]]) -> None:
             raise ArchiveError(f"the archive has rows of {name[:63]!r} that do not fit its own migration")
         try:
             connection.execute(insert(table), rows)
-        except (DataError, IntegrityError) as error:
+        except OperationalError:
+            raise
+        except StatementError as error:
             raise ArchiveError(f"rows of {name} do not fit this database: {error.orig}") from error
 
 

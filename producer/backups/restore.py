@@ -6,6 +6,7 @@ leaves a ledger as empty as it was, and can be done again.
 
 import gzip
 import json
+import zlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -177,9 +178,12 @@ def _rows(member: Member) -> list[dict[str, Any]]:
     try:
         with gzip.GzipFile(fileobj=member.file, mode="rb") as file:
             text = file.read(MOST_PAGE_BYTES)
-        return [json.loads(line) for line in BytesIO(text)]
-    except (OSError, EOFError, ValueError) as error:
+        rows = [json.loads(line) for line in BytesIO(text)]
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ArchiveError(f"{member.name[:200]!r} holds no rows: {DAMAGED}") from error
+    if not all(isinstance(row, dict) for row in rows):
+        raise ArchiveError(f"{member.name[:200]!r} holds no rows: {DAMAGED}")
+    return rows
 
 
 def _header(member: Member | None) -> ArchiveHeader:
@@ -191,7 +195,7 @@ def _header(member: Member | None) -> ArchiveHeader:
         number = json.loads(text)["version"]
         if number != ARCHIVE_VERSION:
             raise ArchiveError(
-                f"the archive is of version {number}, this code reads {ARCHIVE_VERSION}: use a newer one"
+                f"the archive is of version {str(number)[:20]!r}, this code reads {ARCHIVE_VERSION}: use a newer one"
             )
         header = ArchiveHeader.model_validate_json(text)
     except (ValueError, KeyError, TypeError) as error:

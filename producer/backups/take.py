@@ -168,19 +168,31 @@ def _named_when_whole(path: Path) -> Iterator[BinaryIO]:
     part = path.with_name(path.name + PART)
     try:
         with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _hold(file, part)
             # It may be an older one, made by somebody who let others read it.
             os.fchmod(file.fileno(), 0o600)
             file.truncate()
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            part.rename(path)
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                part.rename(path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
             _sync(path.parent)
     except BlockingIOError as error:
         raise StateError(f"{part} is being written by another backup: wait for it") from error
     except OSError as error:
         raise ArchiveError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _hold(file: BinaryIO, part: Path) -> None:
+    """Keep others from writing the file; raises BlockingIOError when somebody does."""
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    # Between the opening and the lock another backup may have ended, and then this one is the file under its name.
+    if not part.exists() or not os.path.samestat(part.stat(), os.fstat(file.fileno())):
+        raise BlockingIOError
 
 
 def _sync(folder: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.errors import StateError
+from core.errors import SettingsError, StateError
 from producer.cli.doors import load_settings, open_storage, opened_ledger
 from producer.cli.options import AsJson
 from producer.cli.render import count, emit, note, say, show_table
@@ -100,7 +100,7 @@ def tidy_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; delete nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete what need not be kept any longer, as the FACTORY_KEEP settings say; housekeeping does it every hour."""
+    """Delete what need not be kept any longer, as settings (FACTORY_KEEP_...) say; housekeeping does it every hour."""
     from core.tidying import tidy
 
     settings = load_settings()
@@ -125,7 +125,10 @@ def _restore(settings: "Settings", file: Path, passphrase: str | None, *, as_jso
     from core.database import Database
     from producer.backups.restore import restore
 
-    database = Database(settings.resolved_ledger_url)
+    try:
+        database = Database(settings.resolved_ledger_url)
+    except OSError as error:
+        raise SettingsError(f"FACTORY_HOME: cannot make {error.filename}: {error.strerror}") from error
     try:
         restored = restore(file, passphrase, database, open_storage(settings), note if as_json else say)
     finally:

@@ -13,7 +13,7 @@ import pytest
 
 from core import migrations
 from core.database import Database
-from core.errors import ArchiveError, StateError
+from core.errors import ArchiveError, StateError, StorageError
 from core.ledger import Ledger
 from core.ledger.copies import Copies
 from core.settings import Settings
@@ -341,7 +341,7 @@ def repacked(file: Path, change: Callable[[str, bytes], bytes | None]) -> Path:
     ("text", "instead", "told"),
     [
         (f'"revision":"{migrations.HEAD}"', '"revision":"9999"', "this code knows"),
-        ('"version":1', '"version":2', "is of version 2"),
+        ('"version":1', '"version":2', "is of version '2'"),
         ('"has_assets":true', '"has_assets":7', "no backup"),
     ],
 )
@@ -394,7 +394,8 @@ def test_rows_that_do_not_fit_leave_the_ledger_empty(target: str, new_ledger: Le
     database = Database(new_ledger(target))
     orphan = {"id": 1, "job_id": "nobody", "attempt": 1, "worker": "w", "code": "c", "message": "m", "at": 1}
 
-    for rows in ([{"unknown": 1}], [orphan]):
+    nested = orphan | {"code": ["a list"]}
+    for rows in ([{"unknown": 1}], [orphan], [nested]):
         with pytest.raises(ArchiveError, match="failures"):
             Copies(database).put_back(migrations.HEAD, [("tenants", [{"name": "ann"}]), ("failures", rows)])
         Copies(database).require_empty()
@@ -445,3 +446,42 @@ def test_two_backups_into_one_file_at_once_are_one_and_a_refusal(scene: Scene):
             scene.back_up()
 
     assert not scene.file.exists()
+
+
+def test_what_could_not_be_written_to_its_end_leaves_nothing(scene: Scene):
+    nowhere = scene.ledger, Storage(scene.elsewhere.model_copy(update={"s3_endpoint": "http://127.0.0.1:9"}))
+
+    with pytest.raises(StorageError):
+        take(*nowhere, Wish(scene.file, PASSPHRASE), silent)
+
+    assert list(scene.file.parent.glob("factory.backup*")) == []
+
+
+def test_rows_that_are_none_bring_back_nothing(scene: Scene):
+    scene.back_up(passphrase=None)
+
+    def change(name: str, data: bytes) -> bytes:
+        return gzip.compress(b"[1]\n") if name.startswith("ledger/tenants") else data
+
+    for changed in (change, lambda name, data: b"no gzip" if name.startswith("ledger/tenants") else data):
+        with pytest.raises(ArchiveError, match="holds no rows"):
+            scene.bring_back(None, repacked(scene.file, changed))
+        assert scene.has_nothing_elsewhere()
+
+
+def test_an_object_that_no_ledger_names_is_not_stored(scene: Scene):
+    scene.back_up(passphrase=None)
+    out = io.BytesIO()
+    writer = Writer(out)
+    with tarfile.open(scene.file) as tar:
+        header = tar.extractfile("factory.json")
+        assert header
+        writer.add("factory.json", [header.read()])
+    writer.add("objects/elsewhere/x", [b"x"])
+    writer.finish()
+    scene.file.write_bytes(out.getvalue())
+
+    with pytest.raises(ArchiveError, match="no ledger names: 'elsewhere/x'"):
+        scene.bring_back(None)
+
+    assert list(Storage(scene.elsewhere).list("")) == []

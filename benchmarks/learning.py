@@ -26,8 +26,9 @@ from benchmarks.tiny_writer import LINES, THINGS, build_writer, jobs_of
 from producer.loop.people import Length, LengthTaste
 from schemas.buckets import model_name
 from schemas.campaigns import Audience, Brand, Kind, Product
-from schemas.jobs import Brief, Job, Style
+from schemas.jobs import Brief, Job
 from schemas.learning import Curriculum, curriculum
+from schemas.styles import Style
 from workers.learning import gate, snapshot
 from workers.learning.guardrails import fresh_jobs
 from workers.learning.pairs import Pair, pairs_of, what_is_missing

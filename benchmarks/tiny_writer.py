@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from schemas.campaigns import Audience, Brand, Kind, Product
-from schemas.jobs import Brief, Job, Style
+from schemas.jobs import Brief, Job
+from schemas.styles import Style
 
 TASTES = ("Dark", "Bright", "Smoky", "Sweet", "Fresh", "Warm", "Round", "Soft", "Deep", "Light", "Rich", "Clear")
 THINGS = ("Cocoa", "Honey", "Citrus", "Maple", "Walnut", "Cherry", "Toffee", "Caramel", "Almond", "Vanilla")

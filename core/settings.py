@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.bandit import Rules
 from core.errors import SettingsError
 
 
@@ -84,6 +85,20 @@ class Settings(BaseSettings):
         Path | None,
         Field(description="YAML file of what is learnt from ratings and when, absolute; empty: the one it comes with."),
     ] = None
+    bandit: Annotated[
+        Literal["on", "off"],
+        Field(
+            description="Whether ratings choose the styles of lines where a campaign says `styles: auto`; "
+            "off: variants walk through the styles of the model."
+        ),
+    ] = "on"
+    bandit_half_life_days: Annotated[
+        float, Field(ge=1, description="After so many days what people said of a style counts half as much.")
+    ] = 90.0
+    bandit_least_share: Annotated[
+        float,
+        Field(ge=0, le=0.2, description="Share of the choices that every style has at least, however it is received."),
+    ] = 0.05
     canary_share: Annotated[
         float,
         Field(
@@ -196,6 +211,11 @@ class Settings(BaseSettings):
     def resolved_ledger_url(self) -> str:
         """Return the URL of the ledger, the embedded one when none is set."""
         return self.ledger_url or f"sqlite:///{self.home.absolute() / 'ledger.db'}"
+
+    @property
+    def bandit_rules(self) -> Rules:
+        """Return how styles are chosen."""
+        return Rules(self.bandit == "on", self.bandit_half_life_days, self.bandit_least_share)
 
     def environment(self) -> dict[str, str]:
         """Return the environment for a child process that shall run with these settings, secrets included."""

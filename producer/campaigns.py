@@ -26,6 +26,7 @@ from schemas.campaigns import (
     Campaign,
     CopyDeliverable,
     CreativeDeliverable,
+    Deliverable,
     ImageDeliverable,
     Kind,
     MusicDeliverable,
@@ -54,6 +55,7 @@ _DELIVERABLES: dict[str, type[BaseModel]] = {
     Kind.CREATIVE: CreativeDeliverable,
     Kind.MUSIC: MusicDeliverable,
 }
+_STYLES_OF_ALL = {"__all__": {"styles": True}}
 # Lists in which two entries must differ: the list, the keys that tell them apart, and the way out.
 _DISTINCT = (
     ("products", ("sku",), "give each product its own sku"),
@@ -269,9 +271,15 @@ def _feed(folder: Path, document: Document, problems: Problems) -> feeds.Feed | 
 def _id(campaign: Campaign, feed: feeds.Feed | None, logo: Logo | None, tenant: str, occasion: str = "") -> str:
     """Return the campaign's name and a hash of all that it asks for, of who asks, and on which occasion."""
     # What came later into the contract is added only where it is used, so that no campaign changes its id.
-    content = campaign.model_dump_json(exclude={"window", "timezone"})
+    content = campaign.model_dump_json(exclude={"window": True, "timezone": True, "deliverables": _STYLES_OF_ALL})
     content += (feed.sha256 if feed else "") + (logo.key if logo else "")
     content += f"tenant {tenant}" if tenant != DEFAULT_TENANT else ""
+    content += "".join(_styles(number, one) for number, one in enumerate(campaign.deliverables))
     content += f"window {written(campaign.window, campaign.timezone)}" if campaign.window else ""
     content += f"occasion {occasion}" if occasion else ""
     return f"{campaign.name}-{sha256(content.encode()).hexdigest()[:8]}"
+
+
+def _styles(number: int, deliverable: Deliverable) -> str:
+    named = deliverable.styles if isinstance(deliverable, CopyDeliverable) else None
+    return f"styles {number} {named if isinstance(named, str) else ' '.join(named)}" if named else ""

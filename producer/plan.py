@@ -13,6 +13,7 @@ from producer.problems import problem_at
 from schemas import rates as known
 from schemas.buckets import ANY_SHAPE, Bucket
 from schemas.campaigns import (
+    AUTO,
     Audience,
     CopyDeliverable,
     CreativeDeliverable,
@@ -21,13 +22,15 @@ from schemas.campaigns import (
     Kind,
     MusicDeliverable,
     Product,
+    StylesAsked,
     voice_of,
 )
 from schemas.channels import Shape, channels
 from schemas.frozen import Frozen
-from schemas.jobs import Brief, CreativeOrder, Input, Job, PictureOrder, Style
+from schemas.jobs import Brief, CreativeOrder, Input, Job, PictureOrder
 from schemas.pictures import picture_channels
 from schemas.rates import Rates
+from schemas.styles import Style
 
 # The model that makes each kind.
 Models = Mapping[Kind, str]
@@ -142,6 +145,7 @@ def _job(
     source: CampaignSource, models: Models, product: Product, audience: Audience, slot: _Slot, slots: Sequence[_Slot]
 ) -> Job:
     campaign, deliverable = source.campaign, slot.deliverable
+    styles = _styles(deliverable, models)
     # All of it was checked when the campaign was read; checking it again for each job takes ten times as long.
     brief = Brief.model_construct(
         brand=campaign.brand,
@@ -149,7 +153,7 @@ def _job(
         audience=audience,
         channel=deliverable.channel,
         locale=slot.locale,
-        style=_style(deliverable, slot.variant, models),
+        style=styles[slot.variant % len(styles)],
         picture=_picture(deliverable, product),
         creative=_creative(source, deliverable),
         music=order_of(deliverable) if isinstance(deliverable, MusicDeliverable) else None,
@@ -165,6 +169,7 @@ def _job(
         variant=slot.variant,
         seed=_seed(str(campaign.seed), *topic),
         inputs=_inputs(source, slot, slots) if isinstance(deliverable, CreativeDeliverable) else (),
+        open_styles=styles if _is_open(deliverable) and len(styles) > 1 else (),
     )
 
 
@@ -231,15 +236,22 @@ def _creative(source: CampaignSource, deliverable: Deliverable) -> CreativeOrder
     )
 
 
-def _style(deliverable: Deliverable, variant: int, models: Models) -> Style:
+def _styles(deliverable: Deliverable, models: Models) -> tuple[Style, ...]:
+    """Return the styles that variants walk through; what is no line has none, and says the usual one."""
     if not isinstance(deliverable, CopyDeliverable):
-        return Style.BENEFIT
-    styles = styles_of(models[Kind.COPY], deliverable.channel)
-    return styles[variant % len(styles)]
+        return (Style.BENEFIT,)
+    return styles_of(models[Kind.COPY], deliverable.channel, deliverable.styles)
 
 
-def styles_of(model: str, channel: str) -> tuple[Style, ...]:
-    """Return the styles that a model writes well enough for a channel, plain ones first."""
+def _is_open(deliverable: Deliverable) -> bool:
+    """Tell whether ratings choose the style of a line when its job is claimed; till then it has one of the walk."""
+    return isinstance(deliverable, CopyDeliverable) and deliverable.styles == AUTO
+
+
+def styles_of(model: str, channel: str, asked: StylesAsked = None) -> tuple[Style, ...]:
+    """Return the styles that were asked for, or those that a model writes well enough for a channel, plain first."""
+    if asked is not None and asked != AUTO:
+        return asked
     styles = known.rates().styles(model)
     if channels()[channel].shape is Shape.LONG:
         return tuple(style for style in styles if style in _LONG_STYLES) or _LONG_STYLES

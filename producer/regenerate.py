@@ -14,12 +14,15 @@ from core.ledger.tallies import Standing
 from producer.plan import styles_of
 from producer.rate import message_of, rating_of
 from schemas.buckets import Bucket
-from schemas.campaigns import Kind
-from schemas.jobs import CreativeOrder, Input, Job, JobState, Revision, Style
+from schemas.campaigns import CopyDeliverable, Kind, StylesAsked
+from schemas.jobs import CreativeOrder, Input, Job, JobState, Revision
 from schemas.layouts import layouts
+from schemas.styles import Style
 
 # Where nobody said why.
 NO_REASON = "other"
+# Reasons that another style may mend: it addresses its reader in another way. The others are mended by another line.
+SPEAK_OF_STYLE = {"off-brand", "off-audience", "too-similar"}
 T = TypeVar("T")
 _ROUND = re.compile(r"-r\d+$")
 
@@ -77,7 +80,8 @@ def replacement(ledger: Ledger, old: Job, reason: str) -> Job:
     )
     newest = ledger.replacements.newest([one.job_id for one in old.inputs])
     made_of = tuple(Input(role=one.role, job_id=newest[one.job_id]) for one in old.inputs)
-    brief = old.brief.model_copy(update={"revision": revision} | _changes(old, is_same=made_of == old.inputs))
+    changes = _restyled(ledger, old, reason) if old.kind == Kind.COPY else _laid_out(old, is_same=made_of == old.inputs)
+    brief = old.brief.model_copy(update={"revision": revision} | changes)
     return old.model_copy(
         update={
             "id": f"{_ROUND.sub('', old.id)}-r{number}",
@@ -98,11 +102,27 @@ def _reject(ledger: Ledger, job_id: str, reason: str, rater: str) -> None:
         raise FeedbackError(receipt.refusal)
 
 
-def _changes(old: Job, *, is_same: bool) -> dict[str, object]:
-    """Return what a brief says otherwise this time, besides the revision."""
-    if old.kind == Kind.COPY:
-        styles = styles_of(Bucket.parse(old.bucket).model, old.brief.channel)
-        return {"style": _next(styles, old.brief.style)}
+def _restyled(ledger: Ledger, old: Job, reason: str) -> dict[str, object]:
+    """Return the next style; but one that ratings chose stays where the reason speaks of something else."""
+    choice = ledger.styles.of_job(_ROUND.sub("", old.id))
+    if choice is None:
+        styles = styles_of(Bucket.parse(old.bucket).model, old.brief.channel, _asked(ledger, old))
+    elif reason in SPEAK_OF_STYLE:
+        styles = tuple(arm.style for arm in choice.known.arms)
+    else:
+        return {}
+    return {"style": _next(styles, old.brief.style)}
+
+
+def _asked(ledger: Ledger, old: Job) -> StylesAsked:
+    """Return which styles the campaign asks for in the channel of a line."""
+    asked = ledger.campaigns.definition(old.campaign_id).deliverables
+    mine = (one for one in asked if isinstance(one, CopyDeliverable) and one.channel == old.brief.channel)
+    return next((one.styles for one in mine), None)
+
+
+def _laid_out(old: Job, *, is_same: bool) -> dict[str, object]:
+    """Return what the brief of an advertisement says otherwise this time, besides the revision."""
     if old.brief.creative and is_same:
         # Of the same headline and picture, only another layout makes something else.
         names = tuple(layouts())

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from schemas.frozen import Frozen
 from schemas.music import LEAST_SECONDS, MOST_SECONDS
+from schemas.styles import Style
 
 # What stands for the brand where a product's article number would.
 BRAND_SKU = "brand"
@@ -20,6 +21,9 @@ Bpm = Annotated[float, Field(ge=40, le=240)]
 # From when to when, by the clock of a time zone: '22:00-06:00' goes past midnight.
 Window = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 TimeZone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
+# The word for styles that ratings choose.
+AUTO: Literal["auto"] = "auto"
+StylesAsked = Literal["auto"] | Annotated[tuple[Style, ...], Field(min_length=1, max_length=10)] | None
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 
 
@@ -94,6 +98,9 @@ class CopyDeliverable(Frozen):
     kind: Literal[Kind.COPY]
     channel: str
     variants: Annotated[int, Field(ge=1, le=50)] = 1
+    # How lines approach their reader: variants walk through these; through those of the model when none are named.
+    # `auto` chooses for each line, by what ratings say of the styles in its channel and to its audience.
+    styles: StylesAsked = None
 
 
 class ImageDeliverable(Frozen):

@@ -8,6 +8,7 @@ from pydantic import Field
 from schemas.campaigns import Audience, Bpm, Brand, Energy, Kind, Product
 from schemas.frozen import Frozen
 from schemas.music import LEAST_SECONDS, MOST_SECONDS
+from schemas.styles import Style
 
 
 class JobState(StrEnum):
@@ -18,16 +19,6 @@ class JobState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-class Style(StrEnum):
-    """How a line of copy approaches its reader; variants of one brief walk through the styles."""
-
-    BENEFIT = "benefit"
-    QUESTION = "question"
-    MOMENT = "moment"
-    DETAIL = "detail"
-    ACTION = "action"
 
 
 class PictureOrder(Frozen):
@@ -116,3 +107,5 @@ class Job(Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     # What must be done before this job can be; of several for one role the first that does not fail.
     inputs: tuple[Input, ...] = ()
+    # Until it is claimed first: the styles of which one is chosen then, in the place of the one in the brief.
+    open_styles: tuple[Style, ...] = ()

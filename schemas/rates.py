@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from schemas.buckets import ANY_SHAPE, Bucket, reference_and_adapter
 from schemas.campaigns import Kind
 from schemas.frozen import Frozen
-from schemas.jobs import Style
+from schemas.styles import Style
 
 Seconds = Annotated[float, Field(gt=0)]
 

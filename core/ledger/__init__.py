@@ -25,6 +25,7 @@ from core.ledger.runs import Runs
 from core.ledger.schedules import Schedules
 from core.ledger.scores import Scores
 from core.ledger.sessions import Sessions
+from core.ledger.styles import Styles
 from core.ledger.tenants import Tenants
 from core.ledger.trainings import Trainings
 from core.ledger.versions import Versions
@@ -40,7 +41,8 @@ class Ledger:
         self.database.migrate()
         self.campaigns = Campaigns(self.database)
         self.jobs = Jobs(self.database)
-        self.leases = Leases(self.database, settings.lease_seconds, settings.max_attempts)
+        self.styles = Styles(self.database, settings.bandit_rules)
+        self.leases = Leases(self.database, settings.lease_seconds, settings.max_attempts, self.styles)
         self.assets = Assets(self.database)
         self.gallery = Gallery(self.database)
         self.pairs = Pairs(self.database)

@@ -362,6 +362,7 @@ def job_row(job: Job, position: int, now: float) -> dict[str, object]:
         "audience_id": job.brief.audience.id,
         "variant": job.variant,
         "seed": job.seed,
+        "open_styles": ",".join(job.open_styles),
         "inputs": len(job.inputs),
         "replaces_job_id": job.brief.revision.replaces if job.brief.revision else None,
         "not_before": WAITS_FOR_INPUTS if job.inputs else 0.0,

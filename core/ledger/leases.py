@@ -14,11 +14,13 @@ from core.ledger.assets import asset_row
 from core.ledger.campaigns import CampaignState, close_settled
 from core.ledger.inputs import follow, inputs_of, settle_next
 from core.ledger.outbox import tell_failed
+from core.ledger.styles import Styles
 from core.ledger.turns import class_of, in_order_of_service, move_windows
 from core.tables import assets, batch_limits, campaigns, failures, jobs
 from schemas.assets import Asset
 from schemas.campaigns import Kind
 from schemas.jobs import Brief, Input, Job, JobState
+from schemas.styles import Style
 
 # Buckets that end in this are claimed one job at a time: their jobs were lost with a worker twice.
 ALONE = "!alone"
@@ -84,8 +86,9 @@ class Swept:
 class Leases:
     """Claim, renew, finish, give back."""
 
-    def __init__(self, database: Database, lease_seconds: float, max_attempts: int) -> None:
+    def __init__(self, database: Database, lease_seconds: float, max_attempts: int, styles: Styles) -> None:
         self._database = database
+        self._styles = styles
         self.lease_seconds = lease_seconds
         self._max_attempts = max_attempts
         # How far the sweeps have looked through the jobs that wait for inputs.
@@ -104,7 +107,10 @@ class Leases:
         return None
 
     def claim(self, bucket: str, limit: int, worker: str) -> Lease | None:
-        """Take up to `limit` waiting jobs of the bucket; equal campaigns get equal parts of the batch."""
+        """Take up to `limit` waiting jobs of the bucket; equal campaigns get equal parts of the batch.
+
+        Jobs that are claimed first get their style here, where their campaign leaves it open.
+        """
         now, token = time.time(), uuid.uuid4().hex
         limit = 1 if bucket.endswith(ALONE) else limit
         with self._database.write() as connection:
@@ -117,8 +123,8 @@ class Leases:
         if not rows:
             return None
         ordered = sorted(rows, key=lambda row: (row.campaign_id, row.position))
-        claimed = tuple(job_of(row, made_of[row.id]) for row in ordered)
-        return Lease(token, bucket, claimed, {row.id: row.attempts for row in rows})
+        claimed = self._styles.settle(token, [job_of(row, made_of[row.id]) for row in ordered])
+        return Lease(token, bucket, claimed, {row.id: row.attempts for row in rows}) if claimed else None
 
     def _choose(self, connection: Connection, bucket: str, limit: int, now: float) -> list[str]:
         queues: dict[int, list[list[str]]] = {}
@@ -347,6 +353,7 @@ def job_of(row: Row[tuple[object, ...]], made_of: tuple[Input, ...]) -> Job:
         variant=row.variant,
         seed=row.seed,
         inputs=made_of,
+        open_styles=tuple(map(Style, row.open_styles.split(","))) if row.open_styles else (),
     )
 
 

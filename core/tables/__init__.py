@@ -22,6 +22,7 @@ from core.tables.learning import trainings
 from core.tables.metadata import metadata
 from core.tables.outbox import IS_PENDING, attempts, deliveries, events, webhooks
 from core.tables.schedules import IS_DUE, IS_KEPT, IS_SCHEDULED, schedule_runs, schedules, templates
+from core.tables.styles import choices, posteriors
 from core.tables.versions import promotions, versions
 from core.tables.work import (
     IS_LEASED,
@@ -61,6 +62,7 @@ __all__ = [
     "batch_limits",
     "calls",
     "campaigns",
+    "choices",
     "comparisons",
     "deliveries",
     "events",
@@ -72,6 +74,7 @@ __all__ = [
     "jobs",
     "keys",
     "metadata",
+    "posteriors",
     "promotions",
     "ratings",
     "refusals",

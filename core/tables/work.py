@@ -73,6 +73,8 @@ jobs = Table(
     Column("audience_id", String(64), nullable=False),
     Column("variant", Integer, nullable=False),
     Column("seed", BigInteger, nullable=False),
+    # Of which styles one is chosen when it is claimed first, with commas; empty: it has its style.
+    Column("open_styles", String(64), nullable=False, server_default=""),
     # How many other jobs it may be made of; `inputs` lists them.
     Column("inputs", Integer, nullable=False, server_default="0"),
     # The job whose rejected asset this one makes anew.

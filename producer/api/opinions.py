@@ -14,8 +14,9 @@ from producer.api.problems import Fault
 from producer.regenerate import Regenerated
 from schemas.campaigns import Kind, Name
 from schemas.frozen import Frozen
-from schemas.jobs import JobState, Style
+from schemas.jobs import JobState
 from schemas.ratings import Comment, Outcome, Rater
+from schemas.styles import Style
 
 # As JSON has them: "5" is no number and 1 is no yes.
 StrictStars = Annotated[int, Field(ge=1, le=5, strict=True, description="1 is bad, 5 is excellent.")]

@@ -5,7 +5,8 @@ from core.ledger import Ledger
 from core.ledger.bias import GroupReport
 from core.ledger.leases import Failure, Lease
 from schemas.campaigns import Audience, Brand, Campaign, CopyDeliverable, Kind, Product
-from schemas.jobs import Brief, Job, Style
+from schemas.jobs import Brief, Job
+from schemas.styles import Style
 
 from support.rated import a_rating, an_asset, job_id, make_assets, rate
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from schemas.campaigns import Audience, Brand, Kind, Product
-from schemas.jobs import Brief, Job, Style
+from schemas.jobs import Brief, Job
+from schemas.styles import Style
 from workers.checks.copy import check
 from workers.models.copy import CopyModel, load
 from workers.models.starter import SUMS_NAME, is_intact, starter_folder

@@ -15,8 +15,9 @@ from producer.regenerate import regenerate
 from producer.verify import verify
 from schemas.assets import Manifest
 from schemas.campaigns import Audience, Brand, Campaign, CopyDeliverable, Kind, Product
-from schemas.jobs import Brief, CreativeOrder, Input, Job, JobState, Style
+from schemas.jobs import Brief, CreativeOrder, Input, Job, JobState
 from schemas.layouts import layouts
+from schemas.styles import Style
 from workers.checks.copy import is_near_duplicate
 
 from support.lines import line_campaign, line_jobs

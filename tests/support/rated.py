@@ -8,8 +8,9 @@ from core.ledger import Ledger
 from core.ledger.leases import Lease
 from schemas.assets import Asset, Location
 from schemas.campaigns import Audience, Brand, Campaign, CopyDeliverable, ImageDeliverable, Kind, Product
-from schemas.jobs import Brief, Job, Style
+from schemas.jobs import Brief, Job
 from schemas.ratings import Feedback
+from schemas.styles import Style
 
 CAMPAIGN = "spring"
 BRAND = Brand(name="Northbeam")

@@ -7,7 +7,8 @@ from functools import cache
 from wordfreq import available_languages, zipf_frequency
 
 from schemas.channels import Shape, channels
-from schemas.jobs import Brief, Style
+from schemas.jobs import Brief
+from schemas.styles import Style
 from workers.checks.facts import facts_of
 from workers.checks.grounding import FUNCTION_WORDS
 from workers.checks.words import sentences_of, stem, words_of

@@ -161,6 +161,7 @@ class CopyModel:
     def _samples(self, job: Job, order: Order, drafts: list[Draft], attempt: int) -> list[Sample]:
         recipe = {
             "prompt": self._tokenizer.decode([*order.prefix, *order.suffix]),
+            "style": job.brief.style,
             "seed": job.seed,
             "attempt": attempt,
             "temperature": order.temperature,

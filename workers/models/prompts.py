@@ -6,8 +6,9 @@ from typing import Any
 from jinja2 import TemplateError
 
 from schemas.channels import ChannelSpec, channels
-from schemas.jobs import Brief, Revision, Style
+from schemas.jobs import Brief, Revision
 from schemas.reasons import reasons
+from schemas.styles import Style
 
 SYSTEM = "You are an advertising copywriter. You write short, clear and truthful ad copy."
 STYLES = {

@@ -8,8 +8,9 @@ from core.errors import ImpossibleWorkError
 from producer import campaigns, plan
 from producer.campaigns import CampaignSource
 from schemas.campaigns import Kind
-from schemas.jobs import Job, Style
+from schemas.jobs import Job
 from schemas.rates import rates
+from schemas.styles import Style
 
 EXAMPLES = Path("examples")
 CAMPAIGN = """\

@@ -9,7 +9,8 @@ from ruamel.yaml import YAML
 
 from schemas.campaigns import Audience, Brand, Product
 from schemas.channels import channels
-from schemas.jobs import Brief, Style
+from schemas.jobs import Brief
+from schemas.styles import Style
 from workers.models.tuning.trees import Line
 
 SEEDS = Path(__file__).parent / "seeds"

@@ -3,7 +3,8 @@
 from producer.loop.people import Length, LengthTaste
 from producer.loop.steps import Line, compare, win_rate
 from schemas.campaigns import Audience, Brand, Product
-from schemas.jobs import Brief, Style
+from schemas.jobs import Brief
+from schemas.styles import Style
 
 SHORT = LengthTaste(Length.SHORT, {})
 

@@ -1,7 +1,8 @@
 import pytest
 
 from schemas.campaigns import Audience, Brand, Product
-from schemas.jobs import Brief, Style
+from schemas.jobs import Brief
+from schemas.styles import Style
 from workers.checks.awkward import awkwardness
 
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from schemas.campaigns import Audience, Brand, Product
-from schemas.jobs import Brief, Style
+from schemas.jobs import Brief
+from schemas.styles import Style
 from workers.checks.beginnings import Beginnings
 from workers.checks.copy import check
 

@@ -3,7 +3,8 @@ from collections.abc import Callable
 import pytest
 
 from schemas.campaigns import Audience, Brand, Product
-from schemas.jobs import Brief, Style
+from schemas.jobs import Brief
+from schemas.styles import Style
 from workers.checks.copy import check, fingerprint, is_near_duplicate, repair
 
 BriefOf = Callable[..., Brief]

@@ -9,7 +9,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from schemas.campaigns import Audience, Brand, Kind, Product
-from schemas.jobs import Brief, Job, Style
+from schemas.jobs import Brief, Job
+from schemas.styles import Style
 
 CHAT = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}<|assistant|>"
 TEXT = [

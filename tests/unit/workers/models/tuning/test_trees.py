@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.tiny_writer import LINES, brief_of
-from schemas.jobs import Style
+from schemas.styles import Style
 from workers.models.prompts import prompt_of
 from workers.models.tuning.trees import Line, packs_of, sums_of_lines
 

@@ -1,0 +1,197 @@
+"""Which style a job is written in, where its campaign leaves that to ratings: chosen when it is claimed first.
+
+The choice, what was known for it, and the brief that says so are one transaction, under the lease of whoever claimed
+the job. So a job is never worked on before its style is recorded, and what is recorded never changes: whoever claims it
+again finds it closed. Read is outside of that transaction, since a claim must hold nobody up.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, func, select, update
+
+from core.bandit import Cell, Evidence, Rules, answers, choose, place, posterior, weight
+from core.database import Database
+from core.estimates import Moments, ShareModel
+from core.tables import MOMENTS, campaigns, choices, jobs, posteriors, strata, tallies
+from schemas.buckets import Bucket
+from schemas.campaigns import Kind
+from schemas.jobs import Job, JobState
+from schemas.styles import Posterior, Style
+
+# A rating counts for the jobs that are claimed this long after it, or later.
+FRESH_SECONDS = 2.0
+# Older answers count less than a hundredth and are not read.
+MOST_HALF_LIVES = 7
+
+_CLOSE = (
+    update(jobs)
+    .where(
+        jobs.c.id == bindparam("its_id"),
+        jobs.c.lease_token == bindparam("token"),
+        jobs.c.state == JobState.LEASED,
+        jobs.c.open_styles != "",
+    )
+    .values(brief=bindparam("its_brief"), open_styles="")
+)
+_MEASURED = ("approval", "stars")
+_SUMS = tuple(strata.c[f"{measure}_{name}"] for measure in _MEASURED for name in MOMENTS)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The style that was chosen for a job, what was known then, and when that was."""
+
+    style: Style
+    known: Posterior
+    chosen_at: float
+
+
+class Styles:
+    """Chooses styles, and tells what is known of them. Threads may share it."""
+
+    def __init__(self, database: Database, rules: Rules) -> None:
+        self._database = database
+        self.rules = rules
+        self._lock = threading.Lock()
+        self._read: dict[str, tuple[float, Mapping[str, Sequence[Evidence]]]] = {}
+
+    def settle(self, token: str, claimed: Sequence[Job]) -> tuple[Job, ...]:
+        """Return claimed jobs with their styles, those that this lease still holds; what was open is chosen for ever.
+
+        Where nothing is to be chosen, jobs keep the style that they were planned with, for ever as well.
+        """
+        left_open = [job for job in claimed if job.open_styles]
+        if not left_open:
+            return tuple(claimed)
+        known = self._known(left_open) if self.rules.is_on else {}
+        settled = {job.id: _settled(job, known.get(job.id)) for job in left_open}
+        with self._database.write() as connection:
+            held = {job_id for job_id, job in settled.items() if _close(connection, token, job)}
+            self._keep(connection, {job_id: settled[job_id].brief.style for job_id in known if job_id in held}, known)
+        return tuple(settled.get(job.id, job) for job in claimed if job.id not in settled or job.id in held)
+
+    def of_job(self, job_id: str) -> Choice | None:
+        """Return the choice that was made for a job; nothing for one that had its style from the beginning."""
+        query = (
+            select(choices.c.style, choices.c.chosen_at, posteriors.c.known)
+            .join(posteriors, posteriors.c.id == choices.c.posterior_id)
+            .where(choices.c.job_id == job_id)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return Choice(Style(row.style), Posterior.model_validate_json(row.known), row.chosen_at) if row else None
+
+    def evidence(self, tenant: str) -> Mapping[str, Sequence[Evidence]]:
+        """Return what is known of the lines of a tenant by the model that wrote them; read at most every 2 s."""
+        with self._lock:
+            read_at, found = self._read.get(tenant, (-FRESH_SECONDS, {}))
+            if time.monotonic() - read_at >= FRESH_SECONDS:
+                with self._database.read() as connection:
+                    found = _evidence(connection, tenant, self.rules.half_life_days, time.time())
+                self._read[tenant] = time.monotonic(), found
+            return found
+
+    def counted(self, tenant: str) -> dict[Style, int]:
+        """Return how often each style was chosen for a tenant's jobs."""
+        query = (
+            select(choices.c.style, func.count())
+            .join(jobs, jobs.c.id == choices.c.job_id)
+            .join(campaigns, campaigns.c.id == jobs.c.campaign_id)
+            .where(campaigns.c.tenant == tenant)
+            .group_by(choices.c.style)
+        )
+        with self._database.read() as connection:
+            return {Style(row.style): row[1] for row in connection.execute(query)}
+
+    def _known(self, left_open: Sequence[Job]) -> dict[str, Posterior]:
+        """Return what is known of the styles of each of these jobs."""
+        tenants = self._tenants({job.campaign_id for job in left_open})
+        found: dict[tuple[str, Cell, tuple[Style, ...]], Posterior] = {}
+        known: dict[str, Posterior] = {}
+        for job in left_open:
+            cell = Cell(Bucket.parse(job.bucket).model, job.brief.channel, job.brief.audience.id)
+            tenant = tenants[job.campaign_id]
+            key = tenant, cell, job.open_styles
+            if key not in found:
+                observed = self.evidence(tenant).get(cell.model, ())
+                found[key] = posterior(cell, job.open_styles, observed, self.rules.least_share)
+            known[job.id] = found[key]
+        return known
+
+    def _tenants(self, campaign_ids: Iterable[str]) -> dict[str, str]:
+        query = select(campaigns.c.id, campaigns.c.tenant).where(campaigns.c.id.in_(list(campaign_ids)))
+        with self._database.read() as connection:
+            return {row.id: row.tenant for row in connection.execute(query)}
+
+    def _keep(self, connection: Connection, chosen: Mapping[str, Style], known: Mapping[str, Posterior]) -> None:
+        if not chosen:
+            return
+        texts = {job_id: known[job_id].model_dump_json() for job_id in chosen}
+        ids = {text: sha256(text.encode()).hexdigest()[:32] for text in texts.values()}
+        rows = [{"id": ids[text], "known": text} for text in sorted(ids, key=lambda text: ids[text])]
+        connection.execute(self._database.insert_new(posteriors), rows)
+        now = time.time()
+        made = [
+            {"job_id": job_id, "style": style, "posterior_id": ids[texts[job_id]], "chosen_at": now}
+            for job_id, style in chosen.items()
+        ]
+        connection.execute(choices.insert(), made)
+
+
+def _settled(job: Job, known: Posterior | None) -> Job:
+    style = choose(known, place(job.id, job.seed)) if known else job.brief.style
+    return job.model_copy(update={"open_styles": (), "brief": job.brief.model_copy(update={"style": style})})
+
+
+def _close(connection: Connection, token: str, job: Job) -> bool:
+    """Write the style of a job down, unless its lease has ended or another one has chosen."""
+    values = {"its_id": job.id, "token": token, "its_brief": job.brief.model_dump_json()}
+    return bool(connection.execute(_CLOSE, values).rowcount)
+
+
+def _evidence(connection: Connection, tenant: str, half_life_days: float, now: float) -> dict[str, list[Evidence]]:
+    """Return what people said of a tenant's lines, by model; the age of an answer is that of its campaign."""
+    since = now - MOST_HALF_LIVES * half_life_days * 86_400
+    mine = and_(campaigns.c.tenant == tenant, campaigns.c.created_at >= since)
+    # A campaign's lines are of one model, which stands in the bucket of any that was rated.
+    rated = tallies.c.campaign_id == campaigns.c.id, tallies.c.kind == Kind.COPY
+    bucket = select(jobs.c.bucket).join(tallies, tallies.c.job_id == jobs.c.id).where(*rated).limit(1)
+    models = {
+        row.id: Bucket.parse(row.bucket).model
+        for row in connection.execute(select(campaigns.c.id, bucket.scalar_subquery().label("bucket")).where(mine))
+        if row.bucket
+    }
+    about = (strata.c.channel, strata.c.audience_id, strata.c.style)
+    query = (
+        select(strata.c.campaign_id, *about, campaigns.c.created_at, *_SUMS)
+        .join(campaigns, campaigns.c.id == strata.c.campaign_id)
+        .where(mine, strata.c.kind == Kind.COPY, strata.c.assets > 0)
+    )
+    by_model: dict[str, list[Any]] = defaultdict(list)
+    for row in connection.execute(query):
+        # What was rated first between the two questions is seen the next time.
+        if row.campaign_id in models:
+            by_model[models[row.campaign_id]].append(row)
+    return {model: _weighed(rows, half_life_days, now) for model, rows in by_model.items()}
+
+
+def _weighed(rows: Sequence[Any], half_life_days: float, now: float) -> list[Evidence]:
+    """Return the answers of the strata of one model, several about one asset as few."""
+    observed = [answers(*(_moments(row, measure) for measure in _MEASURED)) for row in rows]
+    model = ShareModel.fit(sum(observed, Moments()))
+    found = []
+    for row, one in zip(rows, observed, strict=True):
+        counts = weight(now - row.created_at, half_life_days)
+        yes, no = (max(0.0, counts * part) for part in model.independent(one))
+        found.append(Evidence(row.channel, row.audience_id, Style(row.style), yes, no))
+    return found
+
+
+def _moments(row: Any, measure: str) -> Moments:
+    return Moments(**{name: float(row._mapping[f"{measure}_{name}"]) for name in MOMENTS})  # noqa: SLF001 - by its name

@@ -43,10 +43,10 @@ class Rules:
 
     is_on: bool = True
     half_life_days: float = 90.0
-    least_share: float = 0.05
+    least_share: float = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Cell:
     """What lines have in common that are chosen for alike: who writes them, where they stand, whom they speak to."""
 
@@ -85,7 +85,9 @@ def weight(age_seconds: float, half_life_days: float) -> float:
     return float(0.5 ** (max(0.0, age_seconds) // DAY_SECONDS / half_life_days))
 
 
-def posterior(cell: Cell, styles: Sequence[Style], evidence: Iterable[Evidence], least_share: float) -> Posterior:
+def posterior(
+    cell: Cell, styles: Sequence[Style], evidence: Iterable[Evidence], least_share: float, parent: float = PARENT
+) -> Posterior:
     """Return what is known of these styles in a cell, with the share of the next choices of each."""
     known = list(evidence)
     whole = _mean(0.5, 2.0, known)
@@ -94,9 +96,9 @@ def posterior(cell: Cell, styles: Sequence[Style], evidence: Iterable[Evidence],
         mine = [one for one in known if one.style == style]
         in_channel = [one for one in mine if one.channel == cell.channel]
         in_cell = [one for one in in_channel if one.audience_id == cell.audience_id]
-        mean = _mean(_mean(whole, PARENT, mine), PARENT, in_channel)
+        mean = _mean(_mean(whole, parent, mine), parent, in_channel)
         own.append(round(sum(one.yes + one.no for one in in_cell), DIGITS))
-        counts.append(_counts(mean, in_cell))
+        counts.append(_counts(mean, parent, in_cell))
     parts = shares(tuple(counts), least_share)
     return Posterior(
         model=cell.model,
@@ -116,9 +118,9 @@ def _mean(parent: float, strength: float, found: Sequence[Evidence]) -> float:
     return (strength * parent + yes) / (strength + yes + no)
 
 
-def _counts(mean: float, found: Sequence[Evidence]) -> tuple[float, float]:
-    yes = PARENT * mean + sum(one.yes for one in found)
-    no = PARENT * (1 - mean) + sum(one.no for one in found)
+def _counts(mean: float, parent: float, found: Sequence[Evidence]) -> tuple[float, float]:
+    yes = parent * mean + sum(one.yes for one in found)
+    no = parent * (1 - mean) + sum(one.no for one in found)
     fits = min(1.0, MOST_ANSWERS / (yes + no))
     return round(max(LEAST_ANSWERS, fits * yes), DIGITS), round(max(LEAST_ANSWERS, fits * no), DIGITS)
 

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     bandit_least_share: Annotated[
         float,
         Field(ge=0, le=0.2, description="Share of the choices that every style has at least, however it is received."),
-    ] = 0.05
+    ] = 0.02
     canary_share: Annotated[
         float,
         Field(

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from core.errors import CampaignFileError, Problem
 from producer.documents import Document, Loc, Node
+from schemas.styles import Style
 
 # More than a person reads at once; the rest is counted.
 MAX_SHOWN = 50
@@ -106,8 +107,13 @@ def _without_branches(loc: Loc) -> Loc:
     if loc[:1] == ("products",) and len(loc) > 1 and isinstance(loc[1], str):
         return loc[:1] + loc[2:]
     if loc[:1] == ("deliverables",) and len(loc) > 2:
-        return loc[:2] + loc[3:]
+        loc = loc[:2] + loc[3:]
+        return loc[:3] + loc[4:] if _is_styles(loc[:3]) else loc
     return loc
+
+
+def _is_styles(loc: Loc) -> bool:
+    return len(loc) == 3 and loc[0] == "deliverables" and loc[2] == "styles"
 
 
 def _message(
@@ -123,12 +129,15 @@ def _message(
         return f"unknown key; {suggestion(str(loc[-1]), keys_at(loc[:-1]))}"
     if loc == ("products",) and not isinstance(value, list | dict):
         return "needs a list of products, or {file: products.csv}"
-    if _is_echo(details, value, document):
+    if _is_echo(details, loc, value, document):
         return None
+    if _is_styles(loc) and not isinstance(value, list):
+        given = "" if isinstance(value, dict) else f"is {shown(value)}; "
+        return f"{given}write auto, or a list of styles: {', '.join(Style)}"
     return _rule(details, node) or f"{details['msg'][0].lower()}{details['msg'][1:]}"
 
 
-def _is_echo(details: ErrorDetails, value: object, document: Document) -> bool:
+def _is_echo(details: ErrorDetails, loc: Loc, value: object, document: Document) -> bool:
     """Say whether an error only follows from another: the other member of a union, a list whose entries are wrong."""
     branch = details["loc"][1] if len(details["loc"]) > 1 and details["loc"][0] == "products" else None
     if isinstance(branch, str):
@@ -136,6 +145,8 @@ def _is_echo(details: ErrorDetails, value: object, document: Document) -> bool:
         is_list = products is not None and isinstance(products.value, list)
         if branch.startswith("tuple[") is not is_list:
             return True
+    if _is_styles(loc) and isinstance(value, list) and details["type"] == "literal_error":
+        return True
     return details["type"] == "too_short" and isinstance(value, list) and len(value) > 0
 
 

@@ -5,6 +5,7 @@ the job. So a job is never worked on before its style is recorded, and what is r
 again finds it closed. Read is outside of that transaction, since a claim must hold nobody up.
 """
 
+import math
 import threading
 import time
 from collections import defaultdict
@@ -88,14 +89,9 @@ class Styles:
         return Choice(Style(row.style), Posterior.model_validate_json(row.known), row.chosen_at) if row else None
 
     def evidence(self, tenant: str) -> Mapping[str, Sequence[Evidence]]:
-        """Return what is known of the lines of a tenant by the model that wrote them; read at most every 2 s."""
-        with self._lock:
-            read_at, found = self._read.get(tenant, (-FRESH_SECONDS, {}))
-            if time.monotonic() - read_at >= FRESH_SECONDS:
-                with self._database.read() as connection:
-                    found = _evidence(connection, tenant, self.rules.half_life_days, time.time())
-                self._read[tenant] = time.monotonic(), found
-            return found
+        """Return what people said of the lines of a tenant, by the model that wrote them."""
+        with self._database.read() as connection:
+            return _evidence(connection, tenant, self.rules.half_life_days, time.time())
 
     def counted(self, tenant: str) -> dict[Style, int]:
         """Return how often each style was chosen for a tenant's jobs."""
@@ -119,10 +115,19 @@ class Styles:
             tenant = tenants[job.campaign_id]
             key = tenant, cell, job.open_styles
             if key not in found:
-                observed = self.evidence(tenant).get(cell.model, ())
+                observed = self._remembered(tenant).get(cell.model, ())
                 found[key] = posterior(cell, job.open_styles, observed, self.rules.least_share)
             known[job.id] = found[key]
         return known
+
+    def _remembered(self, tenant: str) -> Mapping[str, Sequence[Evidence]]:
+        """Return what people said, as it was read a moment ago: batches follow each other fast."""
+        with self._lock:
+            read_at, found = self._read.get(tenant, (-math.inf, {}))
+            if time.monotonic() - read_at >= FRESH_SECONDS:
+                found = self.evidence(tenant)
+                self._read[tenant] = time.monotonic(), found
+            return found
 
     def _tenants(self, campaign_ids: Iterable[str]) -> dict[str, str]:
         query = select(campaigns.c.id, campaigns.c.tenant).where(campaigns.c.id.in_(list(campaign_ids)))

@@ -8,8 +8,9 @@ import typer
 from core.errors import UnknownIdError
 from producer.cli.doors import has_ledger, load_settings, opened_ledger
 from producer.cli.options import AsJson
-from producer.cli.render import duration, emit, moment, say, show_table
+from producer.cli.render import duration, emit, moment, note, say, show_table
 from producer.cli.stack import PASSES_ON, run_child
+from schemas.access import DEFAULT_TENANT
 from schemas.campaigns import Kind
 from schemas.versions import Guardrail
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from core.ledger.progress import MadeBy
     from core.ledger.promotions import Serving
     from core.settings import Settings
+    from producer.styles import StyleRecord
 
 # The package of each starter model that is trained here, by the kind that it makes.
 STARTERS: dict[str, str] = {Kind.IMAGE: "workers.models.miniature", Kind.MUSIC: "workers.models.music"}
@@ -68,6 +70,36 @@ def _show(record: dict[str, Any]) -> None:
         show_table(("version", "shape", "made", "device time each"), rows, numbers=("made", "device time each"))
     else:
         say("has made nothing here yet")
+
+
+@commands.command("styles")
+def styles_command(
+    tenant: Annotated[str, typer.Option(help="Whose ratings: they choose for this tenant only.")] = DEFAULT_TENANT,
+    as_json: AsJson = False,
+) -> None:
+    """Show what ratings say of the styles of lines, by channel and audience, and how often each is chosen next."""
+    from producer.styles import styles_records
+
+    settings = load_settings()
+    with opened_ledger(settings) as ledger:
+        records = styles_records(ledger, tenant)
+    if as_json:
+        for record in records:
+            emit(**record.model_dump())
+        return
+    if settings.bandit == "off":
+        note("FACTORY_BANDIT is off: nothing is chosen by this")
+    if not records:
+        note("nobody has rated a line yet: every style is chosen as often as the others")
+        return
+    rows = [(one.model, one.channel, one.audience, *_of_style(style)) for one in records for style in one.styles]
+    columns = ("model", "channel", "audience", "style", "answers", "liked", "95 %", "of the next")
+    show_table(columns, rows, numbers=("answers", "liked", "of the next"))
+
+
+def _of_style(one: "StyleRecord") -> tuple[str, ...]:
+    interval = f"{one.low:.0%} to {one.high:.0%}"
+    return one.style, f"{one.answers:.1f}", f"{one.mean:.0%}", interval, f"{one.share:.0%}"
 
 
 @commands.command("train-house", context_settings=PASSES_ON)

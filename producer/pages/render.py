@@ -49,7 +49,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for one in (words.duration, words.number, words.moment, words.channel_title, words.reason_title):
+    for one in (words.duration, words.number, words.percent, words.moment, words.channel_title, words.reason_title):
         made.filters[one.__name__] = one
     made.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
     made.globals.update(

@@ -32,6 +32,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}".replace(",", "\u202f")
 
 
+def percent(share: float) -> str:
+    """Return a share in whole percent."""
+    return f"{share:.0%}"
+
+
 def moment(at: float | None) -> str:
     """Return a time in UTC to the minute."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") if at is not None else UNKNOWN

@@ -12,8 +12,10 @@ from core.storage import Storage
 from schemas.access import Role
 from schemas.campaigns import Kind
 from schemas.jobs import JobState
+from schemas.styles import Style
 
 from support.exhibits import make_exhibits
+from support.styled import campaign_text, like, make, submit
 from support.waiting import wait_until
 from support.writer import CAMPAIGN as LINES
 
@@ -123,6 +125,23 @@ def test_every_page_is_whole_clean_and_readable_in_light_and_dark(shop: Any, loo
 
     assert wrong == {}
     assert visit.foreign == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_styles_on_the_models_page_are_whole_clean_and_readable(own_shop: Any, look: Look, width: int):
+    ledger = own_shop.pages.ledger
+    submit(ledger, campaign_text())
+    like(ledger, make(ledger), Style.DETAIL)
+    visit = look(own_shop, width, color_scheme="light")
+
+    page = visit.go("/models")
+    found = problems(page)
+    page.emulate_media(color_scheme="dark")
+    found += problems(page, "color-contrast")
+
+    assert page.locator("table.styles progress").count() == 4
+    assert found + visit.complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def ratings_of(shop: Any, rater: str) -> list[KeptRating]:

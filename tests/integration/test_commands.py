@@ -13,8 +13,11 @@ from core.settings import Settings
 from core.storage import Storage
 from core.tables import assets
 from schemas.campaigns import Kind
+from schemas.styles import Style
 
 from support.commands import Factory, commands
+from support.styled import campaign_text, like, make
+from support.styled import submit as submit_lines
 from support.waiting import free_port
 from support.writer import CAMPAIGN, JOBS, write_all, write_batch
 
@@ -307,6 +310,41 @@ def test_models_say_who_writes_and_what_was_made(factory: Factory, ledger: Ledge
     assert (objects[0]["role"], objects[0]["assets"]) == ("makes new campaigns", JOBS)
     assert "writer-1" in shown[1]
     assert unknown[0] == 1
+
+
+def test_styles_say_what_people_like_and_what_is_written_next(factory: Factory, ledger: Ledger):
+    nothing = factory("models", "styles")
+    submit_lines(ledger, campaign_text())
+    like(ledger, make(ledger), Style.DETAIL)
+
+    code, cells, _ = factory("models", "styles", "--json")
+    shown = factory("models", "styles")
+    of_others = factory("models", "styles", "--tenant", "others")
+
+    assert (code, [(one["model"], one["channel"], one["audience"]) for one in cells]) == (
+        0,
+        [("starter+house", "email.subject", "commuters"), ("starter+house", "email.subject", "home")],
+    )
+    for cell in cells:
+        benefit, detail = cell["styles"]
+        assert (benefit["style"], detail["style"]) == ("benefit", "detail")
+        assert benefit["answers"] + detail["answers"] == 20
+        assert benefit["low"] < benefit["mean"] < benefit["high"] < 0.5 < detail["mean"]
+        assert detail["share"] > 0.9
+        assert benefit["share"] + detail["share"] == pytest.approx(1, abs=1e-5)
+    assert "email.subject  commuters" in shown[1]
+    assert "nobody has rated a line yet" in nothing[2]
+    assert "nobody has rated a line yet" in of_others[2]
+
+
+def test_styles_say_when_nothing_is_chosen(factory: Factory, ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+    ledger.database.ping()
+    monkeypatch.setenv("FACTORY_BANDIT", "off")
+
+    code, _, told = factory("models", "styles")
+
+    assert code == 0
+    assert "FACTORY_BANDIT is off" in told
 
 
 def test_a_worker_becomes_celery_with_the_settings(

@@ -10,6 +10,7 @@ from producer.api.answers import Moment
 from producer.api.describe import refusals
 from producer.api.opened import Factory, Opened
 from producer.model_records import ModelRecord, model_records
+from producer.styles import StylesRecord, styles_records
 from schemas.access import Role
 from schemas.frozen import Frozen
 
@@ -42,6 +43,13 @@ class ModelList(Frozen):
     """Every model that is configured, known by name, or has made something."""
 
     models: tuple[ModelRecord, ...]
+
+
+class StylesList(Frozen):
+    """What ratings say of styles; where it is off, campaigns that ask for it walk through the styles instead."""
+
+    is_on: bool
+    styles: tuple[StylesRecord, ...]
 
 
 class CallAnswer(Frozen):
@@ -96,6 +104,13 @@ def get_me(factory: Factory, me: Me) -> MeAnswer:
 def list_models(factory: Factory) -> ModelList:
     """List models: which make new campaigns, their languages, and what each version made how fast."""
     return ModelList(models=tuple(_model_records(factory)))
+
+
+@router.get("/models/styles", dependencies=[VIEWER], responses=refusals(), tags=["models"])
+def list_styles(factory: Factory, me: Me) -> StylesList:
+    """List what your ratings say of the styles of lines, by model, channel and audience, and what is chosen next."""
+    records = styles_records(factory.ledger, me.tenant)
+    return StylesList(is_on=factory.settings.bandit == "on", styles=tuple(records))
 
 
 def _model_records(factory: Opened) -> list[ModelRecord]:

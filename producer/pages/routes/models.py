@@ -1,4 +1,4 @@
-"""The page of models: which make new campaigns, what each version made and how fast, and what happened to it."""
+"""The page of models: which make new campaigns, what each version made and how fast, and which styles people like."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,16 @@ from producer.api.opened import Factory, Opened
 from producer.model_records import ModelRecord, model_records
 from producer.pages.person import SEES, Visitor
 from producer.pages.render import page
+from producer.styles import styles_records
 from schemas.campaigns import Kind
 
 router = APIRouter(dependencies=[SEES])
 
 # The version that a model ships with has no name.
 SHIPPED_TITLE = "as shipped"
+
+# Channels and audiences of which people said the most; more would make the page long.
+MOST_STYLES = 20
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,19 @@ class HistoryRow:
 
 @router.get("/models")
 def show_models(request: Request, factory: Factory, visitor: Visitor) -> Response:
-    """Show every model with its versions."""
+    """Show every model with its versions, and what ratings say of the styles of lines."""
     records = model_records(factory.settings, factory.ledger.progress.models())
     by_kind = {kind: [(one, history_of(factory, one)) for one in records if one.kind == kind] for kind in Kind}
-    return page(request, "models.html", visitor, by_kind=by_kind)
+    styles = styles_records(factory.ledger, visitor.caller.tenant)
+    return page(
+        request,
+        "models.html",
+        visitor,
+        by_kind=by_kind,
+        styles=styles[:MOST_STYLES],
+        left_out=len(styles[MOST_STYLES:]),
+        is_on=factory.settings.bandit == "on",
+    )
 
 
 def history_of(factory: Opened, model: ModelRecord) -> tuple[HistoryRow, ...]:

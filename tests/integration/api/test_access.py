@@ -14,6 +14,7 @@ LEAST = {
     "get_me": Role.VIEWER,
     "get_metrics": Role.VIEWER,
     "list_models": Role.VIEWER,
+    "list_styles": Role.VIEWER,
     "list_calls": Role.ADMIN,
     "list_versions": Role.VIEWER,
     "list_changes": Role.VIEWER,

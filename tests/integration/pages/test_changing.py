@@ -6,9 +6,11 @@ from core.ledger.promotions import Order
 from core.storage import Storage
 from schemas.access import Role
 from schemas.campaigns import Kind
+from schemas.styles import Style
 
 from support.exhibits import FAILED, make_exhibits
 from support.people import Pages
+from support.styled import campaign_text, like, make, submit
 from support.versions import MODEL, a_version, version_id
 from support.writer import CAMPAIGN as LINES
 
@@ -100,6 +102,23 @@ def test_the_pages_of_a_viewer_offer_nothing_that_is_not_allowed(pages: Pages, c
     # Signing out, and the switch of the blind mode.
     forms = {form for text in texts for form in re.findall(r'<form[^>]* method="post"[^>]*>', text)}
     assert forms == {'<form method="post" action="/sign-out" class="sheet">', '<form method="post" action="/blind">'}
+
+
+def test_the_models_page_shows_which_styles_people_like(pages: Pages):
+    person = pages.nobody()
+    before = person.text("/models")
+    submit(pages.ledger, campaign_text(), "default")
+    like(pages.ledger, make(pages.ledger), Style.DETAIL)
+    submit(pages.ledger, campaign_text("theirs"), "others")
+    like(pages.ledger, make(pages.ledger), Style.BENEFIT)
+
+    text = person.text("/models")
+
+    bars = re.findall(r'<progress value="([^"]+)" max="1" aria-label="(\w+): \d+% of the next lines">', text)
+    assert "Nobody has rated a line yet" in before
+    assert [name for _, name in bars] == ["benefit", "detail"] * 2
+    assert all((float(share) > 0.5) is (name == "detail") for share, name in bars)
+    assert text.count("<h3>E-mail subject for ") == 2
 
 
 def test_the_models_page_tells_how_what_serves_was_changed_newest_first(pages: Pages):

@@ -125,6 +125,22 @@ def test_a_json_campaign_is_the_same_campaign_as_in_yaml(tmp_path: Path):
             "email.subjects",
             "8:27: deliverables[0].channel: unknown channel; did you mean 'email.subject'?",
         ),
+        (
+            "variants: 2}",
+            "variants: 2, styles: aut}",
+            "8:63: deliverables[0].styles: is 'aut'; write auto, or a list of styles: benefit, question, moment",
+        ),
+        (
+            "variants: 2}",
+            "variants: 2, styles: [benefit, detial]}",
+            "8:73: deliverables[0].styles[1]: is 'detial'; did you mean 'detail'?",
+        ),
+        (
+            "variants: 2}",
+            "variants: 2, styles: {a: 1}}",
+            "8:63: deliverables[0].styles: write auto, or a list of styles",
+        ),
+        ("variants: 2}", "variants: 2, styles: []}", "8:63: deliverables[0].styles: needs at least 1 entry"),
         ("email.subject", "fax", "8:27: deliverables[0].channel: unknown channel; known: google_search.headline, "),
         (
             "variants: 2}",
@@ -392,3 +408,13 @@ def test_a_window_makes_another_campaign_and_no_campaign_without_one_changes_its
     # As it was before there were windows: a file that was submitted then is the same campaign now.
     assert plain == zoned == "spring-3ee9472b"
     assert len({plain, night, longer_night}) == 3
+
+
+def test_styles_make_another_campaign_and_no_campaign_without_them_changes_its_id(tmp_path: Path):
+    styles = ("", ", styles: auto", ", styles: [benefit]", ", styles: [detail]", ", styles: [benefit, detail]")
+    texts = [GOOD.replace("variants: 2}", f"variants: 2{one}}}") for one in styles]
+
+    ids = [campaigns.read(write(tmp_path, text)).id for text in texts]
+
+    assert ids[0] == "spring-3ee9472b"
+    assert len(set(ids)) == 5

@@ -125,6 +125,39 @@ def test_variants_walk_through_the_styles_and_long_ones_through_two(tmp_path: Pa
     assert styles[7:] == [Style.BENEFIT, Style.MOMENT, Style.BENEFIT]
 
 
+def test_a_campaign_names_the_styles_that_its_variants_walk_through(tmp_path: Path):
+    text = CAMPAIGN.replace("variants: 7}", "variants: 3, styles: [question, moment]}")
+
+    jobs = list(islice(plan.jobs(source(tmp_path, text), models()), 3))
+
+    assert [job.brief.style for job in jobs] == [Style.QUESTION, Style.MOMENT, Style.QUESTION]
+    assert {job.open_styles for job in jobs} == {()}
+
+
+def test_styles_that_ratings_choose_are_left_open_and_walk_till_then(tmp_path: Path):
+    text = CAMPAIGN.replace("variants: 7}", "variants: 3, styles: auto}")
+
+    jobs = list(islice(plan.jobs(source(tmp_path, text), models()), 6))
+
+    assert [job.brief.style for job in jobs[:3]] == [Style.BENEFIT, Style.DETAIL, Style.BENEFIT]
+    assert {job.open_styles for job in jobs[:3]} == {(Style.BENEFIT, Style.DETAIL)}
+    assert {job.open_styles for job in jobs[3:]} == {()}
+
+
+def test_of_one_style_nothing_is_left_open(tmp_path: Path):
+    text = CAMPAIGN.replace("variants: 3}", "variants: 3, styles: auto}")
+
+    jobs = [job for job in plan.jobs(source(tmp_path, text), models()) if job.brief.channel == "blog.summary"]
+
+    assert {(job.brief.style, job.open_styles) for job in jobs} == {(Style.BENEFIT, ())}
+
+
+def test_a_plan_made_twice_leaves_the_same_open(tmp_path: Path):
+    asked = source(tmp_path, CAMPAIGN.replace("variants: 7}", "variants: 7, styles: auto}"))
+
+    assert list(plan.jobs(asked, models())) == list(plan.jobs(asked, models()))
+
+
 def test_a_model_is_asked_for_the_styles_that_it_writes_well(tmp_path: Path):
     jobs = plan.jobs(source(tmp_path), models("starter+house"))
 

@@ -1,4 +1,4 @@
-"""Which style a line is written in, learnt from ratings as they come: Thompson sampling, as pure functions.
+"""Which style a line is written in, learnt from ratings as they come: a bandit by Thompson sampling, pure.
 
 Every style of a cell (the lines of a model for one channel and audience) has a beta distribution of its share of yes.
 What is known of its parent counts as `PARENT` further answers with the parent's mean: the parent of a cell is the style

@@ -9,24 +9,24 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from core.bandit import Cell, Evidence, Rules, answers, choose, place, posterior, weight
 from core.database import Database
 from core.estimates import Moments, ShareModel
-from core.tables import MOMENTS, campaigns, choices, jobs, posteriors, strata, tallies
+from core.tables import campaigns, choices, jobs, posteriors, strata, tallies
 from schemas.buckets import Bucket
 from schemas.campaigns import Kind
 from schemas.jobs import Job, JobState
 from schemas.styles import Posterior, Style
 
-# A rating counts for the jobs that are claimed this long after it, or later.
-FRESH_SECONDS = 2.0
+# A rating counts for the jobs that are claimed this long after it, or later; where reading takes long, after so many
+# times as long, so that it takes a twentieth of the time of a worker at most.
+FRESH_SECONDS, FRESH_TIMES = 2.0, 20.0
 # Older answers count less than a hundredth and are not read.
 MOST_HALF_LIVES = 7
 
@@ -40,8 +40,12 @@ _CLOSE = (
     )
     .values(brief=bindparam("its_brief"), open_styles="")
 )
-_MEASURED = ("approval", "stars")
-_SUMS = tuple(strata.c[f"{measure}_{name}"] for measure in _MEASURED for name in MOMENTS)
+_ABOUT = (strata.c.channel, strata.c.audience_id, strata.c.style)
+# Of each measure the moments that answers have; a factory may have very many strata, and all of them are read.
+_NEEDED = ("units", "sizes", "squared_sizes", "totals", "squared_totals")
+_SUMS = tuple(strata.c[f"{measure}_{name}"] for measure in ("approval", "stars") for name in _NEEDED)
+# By channel, audience and style, in the order of the columns.
+_Sums = dict[tuple[str, str, str], list[float]]
 
 
 @dataclass(frozen=True)
@@ -123,10 +127,11 @@ class Styles:
     def _remembered(self, tenant: str) -> Mapping[str, Sequence[Evidence]]:
         """Return what people said, as it was read a moment ago: batches follow each other fast."""
         with self._lock:
-            read_at, found = self._read.get(tenant, (-math.inf, {}))
-            if time.monotonic() - read_at >= FRESH_SECONDS:
+            fresh_until, found = self._read.get(tenant, (-math.inf, {}))
+            if (began_at := time.monotonic()) >= fresh_until:
                 found = self.evidence(tenant)
-                self._read[tenant] = time.monotonic(), found
+                took = time.monotonic() - began_at
+                self._read[tenant] = began_at + max(FRESH_SECONDS, FRESH_TIMES * took), found
             return found
 
     def _tenants(self, campaign_ids: Iterable[str]) -> dict[str, str]:
@@ -172,31 +177,35 @@ def _evidence(connection: Connection, tenant: str, half_life_days: float, now: f
         for row in connection.execute(select(campaigns.c.id, bucket.scalar_subquery().label("bucket")).where(mine))
         if row.bucket
     }
-    about = (strata.c.channel, strata.c.audience_id, strata.c.style)
     query = (
-        select(strata.c.campaign_id, *about, campaigns.c.created_at, *_SUMS)
+        select(strata.c.campaign_id, campaigns.c.created_at, *_ABOUT, *_SUMS)
         .join(campaigns, campaigns.c.id == strata.c.campaign_id)
         .where(mine, strata.c.kind == Kind.COPY, strata.c.assets > 0)
     )
-    by_model: dict[str, list[Any]] = defaultdict(list)
-    for row in connection.execute(query):
+    sums: dict[str, _Sums] = defaultdict(lambda: defaultdict(lambda: [0.0] * len(_SUMS)))
+    for campaign_id, created_at, channel, audience_id, style, *found in connection.execute(query):
         # What was rated first between the two questions is seen the next time.
-        if row.campaign_id in models:
-            by_model[models[row.campaign_id]].append(row)
-    return {model: _weighed(rows, half_life_days, now) for model, rows in by_model.items()}
+        if campaign_id in models:
+            counts, so_far = (
+                weight(now - created_at, half_life_days),
+                sums[models[campaign_id]][channel, audience_id, style],
+            )
+            so_far[:] = [one + counts * more for one, more in zip(so_far, found, strict=True)]
+    return {model: _answered(of_model) for model, of_model in sums.items()}
 
 
-def _weighed(rows: Sequence[Any], half_life_days: float, now: float) -> list[Evidence]:
-    """Return the answers of the strata of one model, several about one asset as few."""
-    observed = [answers(*(_moments(row, measure) for measure in _MEASURED)) for row in rows]
-    model = ShareModel.fit(sum(observed, Moments()))
+def _answered(sums: _Sums) -> list[Evidence]:
+    """Return the answers about the lines of one model, several about one asset as few."""
+    observed = {about: answers(*_moments(found)) for about, found in sorted(sums.items())}
+    model = ShareModel.fit(sum(observed.values(), Moments()))
     found = []
-    for row, one in zip(rows, observed, strict=True):
-        counts = weight(now - row.created_at, half_life_days)
-        yes, no = (max(0.0, counts * part) for part in model.independent(one))
-        found.append(Evidence(row.channel, row.audience_id, Style(row.style), yes, no))
+    for (channel, audience_id, style), one in observed.items():
+        yes, no = (max(0.0, part) for part in model.independent(one))
+        found.append(Evidence(channel, audience_id, Style(style), yes, no))
     return found
 
 
-def _moments(row: Any, measure: str) -> Moments:
-    return Moments(**{name: float(row._mapping[f"{measure}_{name}"]) for name in MOMENTS})  # noqa: SLF001 - by its name
+def _moments(sums: Sequence[float]) -> Iterator[Moments]:
+    """Yield the moments of each measure."""
+    for first in range(0, len(sums), len(_NEEDED)):
+        yield Moments(**dict(zip(_NEEDED, sums[first:], strict=False)))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.ledger import Ledger
     from core.ledger.jobs import JobStatus
     from core.ledger.ratings import KeptRating
+    from core.ledger.styles import Choice
     from core.settings import Settings
     from schemas.assets import Asset, Manifest
 
@@ -93,6 +94,7 @@ def show_command(job: JobId, as_json: AsJson = False) -> None:
         failures = ledger.jobs.failures(job)
         history = list(ledger.campaigns.history(job))
         ratings, replacement = ledger.ratings.of_job(job), ledger.replacements.of(job)
+        choice = ledger.styles.of_job(job)
         asset = ledger.assets.of_job(job) if status.state == JobState.DONE else None
     stored = _stored(settings, asset) if asset else None
     if as_json:
@@ -108,9 +110,12 @@ def show_command(job: JobId, as_json: AsJson = False) -> None:
             actions=[dict(zip(("at", "actor", "action", "detail"), action, strict=True)) for action in history],
             ratings=ratings,
             replaced_by=replacement,
+            style_choice=choice,
         )
     else:
         _show_job(status)
+        if choice:
+            say(f"style     {_chosen(choice)}")
         if asset and stored:
             _show_asset(asset, stored)
         for rating in ratings:
@@ -166,6 +171,12 @@ def _show_job(status: "JobStatus") -> None:
     say(f"attempts  {status.attempts}, {count(status.losses, 'lost worker')}, {spent} of device time")
     if status.error_code:
         say(f"error     {status.error_code}: {status.error}")
+
+
+def _chosen(choice: "Choice") -> str:
+    """Return what spoke for the style of a job when it was chosen."""
+    parts = (f"{arm.style} {arm.share:.0%} ({arm.answers:.1f} answers)" for arm in choice.known.arms)
+    return f"{choice.style}, chosen {moment(choice.chosen_at)} by shares: {', '.join(parts)}"
 
 
 def _opinion(rating: "KeptRating") -> str:

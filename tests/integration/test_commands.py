@@ -16,7 +16,7 @@ from schemas.campaigns import Kind
 from schemas.styles import Style
 
 from support.commands import Factory, commands
-from support.styled import campaign_text, like, make
+from support.styled import campaign_text, claim, like, make
 from support.styled import submit as submit_lines
 from support.waiting import free_port
 from support.writer import CAMPAIGN, JOBS, write_all, write_batch
@@ -335,6 +335,19 @@ def test_styles_say_what_people_like_and_what_is_written_next(factory: Factory, 
     assert "email.subject  commuters" in shown[1]
     assert "nobody has rated a line yet" in nothing[2]
     assert "nobody has rated a line yet" in of_others[2]
+
+
+def test_a_job_tells_what_spoke_for_its_style_when_it_was_chosen(factory: Factory, ledger: Ledger):
+    submit_lines(ledger, campaign_text(products=1))
+    style = {job.id: job.brief.style for job in claim(ledger).jobs}
+    job_id = min(style)
+
+    _, [record], _ = factory("show", job_id, "--json")
+    _, text, _ = factory("show", job_id)
+
+    assert record["style_choice"]["style"] == record["brief"]["style"] == style[job_id]
+    assert [arm["share"] for arm in record["style_choice"]["known"]["arms"]] == [0.5, 0.5]
+    assert "by shares: benefit 50% (0.0 answers), detail 50% (0.0 answers)" in text
 
 
 def test_styles_say_when_nothing_is_chosen(factory: Factory, ledger: Ledger, monkeypatch: pytest.MonkeyPatch):

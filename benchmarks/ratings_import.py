@@ -1,8 +1,8 @@
 """How long an import of very many ratings takes, and whether its memory stays flat.
 
-`python -m benchmarks.ratings_import` runs the command itself, on a ledger of its own in a temporary folder, and looks at
-its memory all the time. With `--twice` the same file comes again, of which nothing may be recorded. The last line is one
-JSON document.
+`python -m benchmarks.ratings_import` runs the command itself, on a ledger of its own in a temporary folder, and looks
+at its memory all the time. With `--twice` the same file comes again, of which nothing may be recorded. The last line is
+one JSON document.
 """
 
 import argparse

@@ -12,7 +12,7 @@ from core.errors import CorruptAssetError
 from core.ledger import Ledger
 from core.ledger.assets import Delivered
 from core.storage import Storage
-from schemas.assets import Asset, Location, Manifest
+from schemas.assets import SMALL, Asset, Location, Manifest
 from schemas.campaigns import Kind
 from schemas.jobs import Brief
 
@@ -117,7 +117,7 @@ def _delivery(
         data = storage.get(asset.location)
     with_manifest = with_manifests or with_files
     manifest = manifest_of(_manifest_bytes(objects, storage, asset), asset) if with_manifest else None
-    companions = manifest.companions if manifest and with_files else ()
+    companions = [one for one in manifest.companions if one.ending != SMALL] if manifest and with_files else ()
     return Delivery(
         asset=asset,
         kind=delivered.kind,

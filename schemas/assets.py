@@ -5,6 +5,11 @@ from pydantic import JsonValue
 from schemas.frozen import Frozen
 from schemas.jobs import Job
 
+# The companion that is the small picture of an asset: for pages that show many, and never delivered.
+SMALL = "small.webp"
+# Its longer side, at most: what a card of a gallery needs on a screen with two pixels a point.
+SMALL_PIXELS = 480
+
 
 class Location(Frozen):
     """Where bytes lie in the bucket: a whole object, or `length_bytes` of it from `offset_bytes`."""

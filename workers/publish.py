@@ -2,7 +2,7 @@
 
 Texts of a batch share one object, a JSON line each, and so do their manifests: a put costs more than a text. Everything
 else has an object of its own, named after its job and content, with its manifest beside it. So has each companion, the
-same asset in another format: the manifest names them, and nothing else does.
+same asset in another format or smaller: the manifest names them, and nothing else does.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from schemas.assets import Asset, Companion, Location, Manifest
 from schemas.campaigns import Kind
 from workers.choose import Chosen
 from workers.models.protocol import File
+from workers.pictures.small import small_of
 
 JSON = "application/json"
 JSON_LINES = "application/jsonl"
@@ -55,7 +56,10 @@ def _publish_one(storage: Storage, made: tuple[Chosen, float], device: str, now:
     folder = f"campaigns/{one.job.campaign_id}/assets/{one.job.id}"
     name = f"{folder}/{hashlib.sha256(data).hexdigest()[:16]}"
     location = storage.put(f"{name}.{ENDINGS[one.finished.content_type]}", data, one.finished.content_type)
-    companions = tuple(_companion(storage, folder, file) for file in one.finished.companions)
+    # Of what was chosen alone, and not of every candidate; in the threads that upload, beside the device.
+    small = small_of(one.finished)
+    files = (*one.finished.companions, small) if small else one.finished.companions
+    companions = tuple(_companion(storage, folder, file) for file in files)
     manifest = _manifest(one, seconds, location, device, now, companions)
     written = storage.put(f"{name}.json", manifest.model_dump_json().encode(), JSON)
     return _asset(one, seconds, location, written)

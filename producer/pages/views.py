@@ -28,6 +28,8 @@ class View:
     mine: Mine | None
     # Of what is seen: the picture, or the picture of the sound.
     picture: str
+    # The same where many are shown.
+    small: str
     width: int
     height: int
     # Of what is heard.
@@ -37,16 +39,18 @@ class View:
     def of(cls, one: Shown) -> "View":
         """Return an asset as pages show it."""
         delivered, asset = one.delivered, one.delivered.asset
-        url = file_url(asset.job_id, asset.location)
-        picture, sound, width, height = "", "", 0, 0
+
+        def url(file: str) -> str:
+            return file_url(asset.job_id, asset.location, file)
+
+        picture, small, sound, width, height = "", "", "", 0, 0
         if delivered.kind == Kind.MUSIC:
-            companion = f"/assets/{asset.job_id}/files"
-            version = f"?v={asset.location.sha256[:12]}"
-            picture, sound = f"{companion}/png{version}", f"{companion}/mp3{version}"
+            picture, small, sound = url("files/png"), url("small"), url("files/mp3")
             width, height = PICTURE_WIDTH, PICTURE_HEIGHT
         elif delivered.kind != Kind.COPY:
             spec = picture_channels().get(delivered.channel)
-            picture, width, height = url, spec.width if spec else 1, spec.height if spec else 1
+            picture, small = url("file"), url("small")
+            width, height = spec.width if spec else 1, spec.height if spec else 1
         return cls(
             job_id=asset.job_id,
             campaign_id=asset.campaign_id,
@@ -60,6 +64,7 @@ class View:
             standing=one.standing,
             mine=one.mine,
             picture=picture,
+            small=small,
             width=width,
             height=height,
             sound=sound,

@@ -13,7 +13,7 @@ from producer.pages.render import go_to, page
 from producer.pages.views import View
 from producer.regenerate import regenerate
 from producer.submit import ring_for
-from schemas.assets import Asset, Manifest
+from schemas.assets import SMALL, Asset, Manifest
 from schemas.reasons import reasons_for
 
 router = APIRouter()
@@ -39,6 +39,8 @@ def show_asset(request: Request, factory: Factory, visitor: Visitor, job: OwnJob
         one=View.of(shown),
         asset=asset,
         manifest=manifest,
+        # The small picture is for pages, and nothing to take away.
+        files=[one for one in manifest.companions if one.ending != SMALL] if manifest else [],
         problem=problem,
         facts={name: value for name, value in recipe.items() if name not in LONG},
         long_facts={name: recipe[name] for name in LONG if recipe.get(name)},

@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Response
 from starlette.exceptions import HTTPException
 
-from core.errors import UnknownIdError
+from core.errors import CorruptAssetError, UnknownIdError
 from core.storage import Storage
 from producer.api.opened import Factory
 from producer.api.owned import OwnJob
 from producer.delivered import manifest_of, text_of
 from producer.pages.person import VIEWS
 from producer.pages.render import MEDIA_TYPES, STATIC, static_files
-from schemas.assets import Asset, Companion, Location
+from schemas.assets import SMALL, Asset, Companion, Location
 
 public = APIRouter()
 router = APIRouter(dependencies=[VIEWS])
@@ -33,6 +33,8 @@ SHOWN = {
 }
 # Nothing in a file runs, whatever it turns out to be.
 POLICY = "default-src 'none'; sandbox"
+# The companion that shows what a recording sounds like.
+PICTURE = "png"
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 
 Range = Annotated[str, Header(alias="Range", max_length=100)]
@@ -73,14 +75,35 @@ def show_companion(
     return _answer(factory.storage.get(found.location), found.content_type, f"{job}.{ending}", part, is_shown=is_shown)
 
 
+@router.get("/assets/{job}/small")
+def show_small(factory: Factory, job: OwnJob) -> Response:
+    """Give the small picture of an asset; of one that has none, the picture itself."""
+    asset = factory.ledger.assets.of_job(job)
+    found = _small(factory.storage, asset)
+    if found is None:
+        return show_file(factory, job)
+    data = factory.storage.get(found.location)
+    return _answer(data, found.content_type, f"{job}.{found.ending}", "", is_shown=True)
+
+
+def _small(storage: Storage, asset: Asset) -> Companion | None:
+    """Return the smallest picture beside an asset; assets of former versions have none, or only that of their sound."""
+    try:
+        beside = {one.ending: one for one in companions(storage, asset)}
+    except CorruptAssetError:
+        # What is wrong with the recipe is told on the asset's own page; here its picture is enough.
+        return None
+    return beside.get(SMALL) or beside.get(PICTURE)
+
+
 def companions(storage: Storage, asset: Asset) -> tuple[Companion, ...]:
     """Return the other files of an asset, as its manifest names them."""
     return manifest_of(storage.get(asset.manifest), asset).companions
 
 
-def file_url(job_id: str, location: Location) -> str:
-    """Return the address of an asset's bytes; other bytes have another address."""
-    return f"/assets/{job_id}/file?v={location.sha256[:12]}"
+def file_url(job_id: str, location: Location, file: str = "file") -> str:
+    """Return the address of an asset's bytes, or of a file beside it; other bytes have another address."""
+    return f"/assets/{job_id}/{file}?v={location.sha256[:12]}"
 
 
 def _answer(data: bytes, content_type: str, name: str, part: str, *, is_shown: bool) -> Response:

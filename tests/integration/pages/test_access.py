@@ -17,7 +17,8 @@ from support.people import Pages, Person, showing
 PUBLIC = {"show_start", "show_sign_in", "sign_in", "show_static"}
 # The least role of every other route: a change of this list is a change of who may do what.
 LEAST = {
-    **dict.fromkeys(("sign_out", "set_name", "set_blind", "show_file", "show_companion", "show_models"), Role.VIEWER),
+    **dict.fromkeys(("sign_out", "set_name", "set_blind", "show_models"), Role.VIEWER),
+    **dict.fromkeys(("show_file", "show_companion", "show_small"), Role.VIEWER),
     **dict.fromkeys(("show_campaigns", "show_campaign", "export_file", "show_gallery", "show_asset"), Role.VIEWER),
     **dict.fromkeys(("show_letters", "show_letter"), Role.VIEWER),
     **dict.fromkeys(("show_rating", "rate", "undo", "show_pair", "compare"), Role.RATER),

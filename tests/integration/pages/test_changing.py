@@ -2,9 +2,14 @@
 
 import re
 
+from sqlalchemy import update
+
 from core.ledger.promotions import Order
 from core.storage import Storage
+from core.tables import assets
+from producer.delivered import manifest_of
 from schemas.access import Role
+from schemas.assets import SMALL
 from schemas.campaigns import Kind
 from schemas.styles import Style
 
@@ -136,3 +141,28 @@ def test_the_models_page_tells_how_what_serves_was_changed_newest_first(pages: P
     rows = re.findall(r"<code>([^<]+)</code> ([^<]+) <span class=\"note\">by (\w+)</span>", text)
     assert "History" not in before
     assert rows == [("as shipped", "rollback: too loud", "bo"), (version_id(1), "promote: reads &lt;better&gt;", "ada")]
+
+
+def without_small_picture(pages: Pages, job: str) -> None:
+    """Make an asset as one of a former version is: its manifest names no small picture."""
+    asset, stored = pages.ledger.assets.of_job(job), pages.opened.storage
+    manifest = manifest_of(stored.get(asset.manifest), asset)
+    former = manifest.model_copy(update={"companions": tuple(o for o in manifest.companions if o.ending != SMALL)})
+    place = stored.put(f"{asset.manifest.key}.former", former.model_dump_json().encode(), "application/json")
+    values = {f"manifest_{name}": value for name, value in place.model_dump().items()}
+    with pages.ledger.database.write() as connection:
+        connection.execute(update(assets).where(assets.c.job_id == job).values(values))
+
+
+def test_assets_without_a_small_picture_show_their_own(pages: Pages, campaign: str, storage: Storage):
+    (former, lost, *_), (piece,) = jobs(pages, campaign, Kind.IMAGE), jobs(pages, campaign, Kind.MUSIC)
+    without_small_picture(pages, former)
+    without_small_picture(pages, piece)
+    storage.delete(pages.ledger.assets.of_job(lost).manifest.key)
+
+    shown = {job: pages.nobody().get(f"/assets/{job}/small") for job in (former, piece, lost)}
+
+    assert {answer.status_code for answer in shown.values()} == {200}
+    assert {answer.headers["content-type"] for answer in shown.values()} == {"image/png"}
+    for job in (former, lost):
+        assert shown[job].content == storage.get(pages.ledger.assets.of_job(job).location)

@@ -1,12 +1,17 @@
 """What the pages show: everything a person may see, all of it escaped, and errors as pages."""
 
 import re
+import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from core.storage import Storage
 from producer.pages.routers import PAGES
+from producer.verify import verify
+from schemas.assets import SMALL, SMALL_PIXELS
 from schemas.campaigns import Kind
 
 from support.exhibits import HOSTILE, MADE, make_exhibits
@@ -218,9 +223,44 @@ def test_files_can_be_saved_and_what_a_browser_must_not_show_only_saved(pages: P
     assert (missing.status_code, "no file that ends in" in missing.text) == (404, True)
 
 
-def test_an_export_comes_as_a_file(pages: Pages, campaign: str):
+def test_an_export_comes_as_a_file_without_the_small_pictures(pages: Pages, campaign: str):
     answer = pages.nobody().get(f"/campaigns/{campaign}/export?format=zip")
+    names = zipfile.ZipFile(BytesIO(answer.content)).namelist()
 
     assert answer.status_code == 200
     assert answer.content.startswith(b"PK")
     assert answer.headers["content-disposition"] == f'attachment; filename="{campaign}-zip.zip"'
+    assert sum(name.endswith(".png") for name in names) == 5
+    assert [name for name in names if name.endswith(SMALL)] == []
+
+
+def test_small_pictures_are_part_of_their_assets_and_checked_as_such(pages: Pages, campaign: str):
+    storage = pages.opened.storage
+
+    verdict = verify(pages.ledger, storage, campaign)
+
+    keys = [key for key, _ in storage.list(f"campaigns/{campaign}/") if key.endswith(SMALL)]
+    assert (verdict.violations, verdict.unreferenced, len(keys)) == ([], 0, 5)
+
+
+def test_the_gallery_loads_small_pictures_that_have_their_place_before_they_come(pages: Pages, campaign: str):
+    person = pages.nobody()
+    text = person.text(f"/campaigns/{campaign}/gallery")
+
+    pictures = re.findall(r"<img [^>]*>", text)
+    answers = [person.get(found[1]) for one in pictures if (found := re.search(r'src="([^"]+)"', one))]
+
+    assert len(pictures) == 5
+    assert all('loading="lazy"' in one and re.search(r'width="\d{2,}" height="\d{2,}"', one) for one in pictures)
+    assert {(one.status_code, one.headers["content-type"]) for one in answers} == {(200, "image/webp")}
+    assert all(max(Image.open(BytesIO(one.content)).size) <= SMALL_PIXELS for one in answers)
+    assert {one.headers["cache-control"] for one in answers} == {"private, max-age=604800, immutable"}
+
+
+def test_the_page_of_one_asset_shows_it_whole_and_offers_no_small_picture_to_take_away(pages: Pages, campaign: str):
+    job = jobs(pages, campaign, Kind.IMAGE)[0]
+
+    text = pages.nobody().text(f"/assets/{job}")
+
+    assert f'src="/assets/{job}/file?v=' in text
+    assert SMALL not in text

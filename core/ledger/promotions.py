@@ -130,10 +130,13 @@ class Promotions:
         """
         with self._database.write() as connection:
             now = _unchanged(connection, seen)
-            if now.champion == SHIPPED:
-                raise StateError(f"{seen.model} is served by the weights it ships with: there is nothing to go back to")
-            former = replace(now, champion=_former(connection, now))
+            former = replace(now, champion=_before(connection, now))
             return self._change(connection, now, former, Action.ROLLBACK, order)
+
+    def former(self, seen: Serving) -> str:
+        """Return the champion that a rollback would go back to; raises StateError when there is none."""
+        with self._database.read() as connection:
+            return _before(connection, seen)
 
     def start_canary(self, version_id: str, share: float, seen: Serving, order: Order) -> Serving:
         """Try a version on a share of the jobs.
@@ -247,6 +250,13 @@ def _require_fit(version: Version, seen: Serving) -> None:
             f"version {described.id} is broken: {version.fault}; "
             f"restore its files below {described.prefix}, then `factory models check {described.id}`"
         )
+
+
+def _before(connection: Connection, now: Serving) -> str:
+    """Return the champion before the present one; raises StateError when nothing trained serves."""
+    if now.champion == SHIPPED:
+        raise StateError(f"{now.model} is served by the weights it ships with: there is nothing to go back to")
+    return _former(connection, now)
 
 
 def _former(connection: Connection, now: Serving) -> str:

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 # Campaigns with their products, and many ratings; products beyond that come as a feed on the command line.
 MOST_CAMPAIGN_BYTES = 2_000_000
 MOST_BYTES = 65_536
-LARGE = {"/v1/campaigns", "/v1/plans", "/v1/ratings", "/v1/schedules"}
+LARGE = {"/v1/campaigns", "/v1/plans", "/v1/ratings", "/v1/schedules", "/campaigns/new", "/schedules/new"}
 # Also one that is changed.
 SCHEDULE = "/v1/schedules/"
 READ_SECONDS = 30.0

@@ -110,7 +110,7 @@ def of_error(error: FactoryError, request_id: str) -> JSONResponse:
     """Return the answer for an error that was raised on purpose."""
     word = _word(error)
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), None)
-    if faults := _faults_of(error):
+    if faults := faults_of(error):
         told = next(told for kind, told in _TOLD.items() if isinstance(error, kind))
         return problem(request_id, 422, told, faults, word=word)
     if isinstance(error, QuotaError):
@@ -133,7 +133,7 @@ def _word(error: FactoryError) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
-def _faults_of(error: FactoryError) -> list[Fault]:
+def faults_of(error: FactoryError) -> list[Fault]:
     """Return what is wrong with the fields of a call, if an error tells of them."""
     if isinstance(error, FeedbackError | ScheduleError):
         return [fault_of(str(error))]

@@ -86,8 +86,7 @@ def _led_to_the_door(request: Request) -> HTTPException:
     return HTTPException(303, "sign in first", {"Location": f"/sign-in?{urlencode({'next': path})}"})
 
 
-SEES, RATES, STEERS = (Depends(PageAccess(role)) for role in (Role.VIEWER, Role.RATER, Role.PRODUCER))
-
+SEES, RATES, STEERS, RULES = (Depends(PageAccess(role)) for role in Role)
 
 # A page of the gallery has half a hundred pictures, and who scrolls does not call too often.
 VIEWS = Depends(PageAccess(Role.VIEWER, is_counted=False))

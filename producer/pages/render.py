@@ -1,7 +1,7 @@
 """A page out of its template: all that is put in is escaped, and nothing in it runs but our own script."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +16,10 @@ from producer.pages.person import Person
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+FILTERS: tuple[Callable[..., str], ...] = (
+    *(words.duration, words.number, words.percent, words.moment, words.moment_in, words.money),
+    *(words.channel_title, words.reason_title),
+)
 # Pico draws the marks of its fields with pictures that stand in its style.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
@@ -49,11 +53,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for one in (words.duration, words.number, words.percent, words.moment, words.channel_title, words.reason_title):
-        made.filters[one.__name__] = one
+    made.filters.update({one.__name__: one for one in FILTERS})
     made.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
     made.globals.update(
-        count=words.count, kind_titles=words.KIND_TITLES, kind_nouns=words.KIND_NOUNS, static_url=static_url
+        count=words.count,
+        kind_titles=words.KIND_TITLES,
+        kind_nouns=words.KIND_NOUNS,
+        catch_up_words=words.CATCH_UP_WORDS,
+        static_url=static_url,
     )
     return made
 

@@ -2,16 +2,19 @@
 
 from datetime import UTC, datetime
 
+from core.windows import day_and_time
 from schemas.campaigns import Kind
 from schemas.channels import channels
 from schemas.music import music_channels
 from schemas.pictures import picture_channels
 from schemas.reasons import reasons
+from schemas.schedules import CatchUp
 
 # An en dash.
 UNKNOWN = "\u2013"
 KIND_TITLES = {Kind.COPY: "Copy", Kind.IMAGE: "Pictures", Kind.CREATIVE: "Advertisements", Kind.MUSIC: "Music"}
 KIND_NOUNS = {Kind.COPY: "line", Kind.IMAGE: "picture", Kind.CREATIVE: "advertisement", Kind.MUSIC: "piece of music"}
+CATCH_UP_WORDS = {CatchUp.SKIP: "nothing", CatchUp.ONE: "the newest", CatchUp.ALL: "the newest ten"}
 
 
 def duration(seconds: float | None) -> str:
@@ -40,6 +43,16 @@ def percent(share: float) -> str:
 def moment(at: float | None) -> str:
     """Return a time in UTC to the minute."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") if at is not None else UNKNOWN
+
+
+def moment_in(at: float | None, timezone: str) -> str:
+    """Return a time to the minute as the clock of a time zone shows it."""
+    return day_and_time(at, timezone).strftime("%Y-%m-%d %H:%M") if at is not None else UNKNOWN
+
+
+def money(amount: float) -> str:
+    """Return an amount with two decimals, a small one with as many as say something."""
+    return f"{amount:.2f}" if amount >= 1 else f"{amount:.2g}"
 
 
 def count(value: int, noun: str) -> str:

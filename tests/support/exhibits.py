@@ -1,6 +1,7 @@
 """A campaign of every kind, with words that would run if a page let them: made without a model, with real bytes."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -10,7 +11,12 @@ import soundfile
 
 from core.ledger import Ledger
 from core.ledger.leases import Failure
+from core.ledger.schedules import Schedule
 from core.storage import Storage
+from producer.api.opened import Opened
+from producer.schedules.keep import Owner, Wish, add
+from producer.schedules.templates import received
+from schemas.access import DEFAULT_TENANT
 from schemas.assets import Check
 from schemas.campaigns import Kind
 from schemas.jobs import Job
@@ -56,6 +62,13 @@ def make_exhibits(ledger: Ledger, storage: Storage, failing: Callable[[Job], boo
         with ThreadPoolExecutor(2) as uploads:
             assets = publish(storage, uploads, chosen, "cpu")
         ledger.leases.finish(lease, assets, failed)
+
+
+def add_schedule(opened: Opened) -> Schedule:
+    """Have the campaign submitted each Monday."""
+    taken = received(CAMPAIGN.encode(), "campaign.yaml", DEFAULT_TENANT)
+    owner = Owner(DEFAULT_TENANT, f"somebody {HOSTILE}")
+    return add(opened.ledger, opened.settings, taken, Wish("0 6 * * 1", "Europe/Berlin"), owner, None, time.time())
 
 
 def _chosen(job: Job) -> Chosen:

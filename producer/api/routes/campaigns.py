@@ -40,6 +40,9 @@ router = APIRouter(prefix="/v1", tags=["campaigns"])
 IDS_AT_ONCE = 500
 MOST_JOBS_IN_A_CALL = 1000
 
+Workers = Annotated[int, Query(ge=1, le=10_000, description="How many workers share the work.")]
+Price = Annotated[float | None, Query(ge=0, le=1e9, description="What an hour of a device costs.")]
+
 
 class PriorityOrder(Frozen):
     """How urgent a campaign shall be; a better class always goes first."""
@@ -59,9 +62,9 @@ class RetryOrder(Frozen):
 def plan_campaign(
     factory: Factory,
     received: Received,
-    workers: Annotated[int, Query(ge=1, le=10_000, description="How many workers share the work.")] = 1,
+    workers: Workers = 1,
     device: Annotated[str | None, Query(pattern="^[a-z]{1,20}$", description="cpu or cuda; else as set.")] = None,
-    price: Annotated[float | None, Query(ge=0, le=1e9, description="What an hour of a device costs.")] = None,
+    price: Price = None,
 ) -> Plan:
     """Check a campaign, count its jobs and estimate time and money; start nothing."""
     measured = factory.ledger.assets.measured_rates()

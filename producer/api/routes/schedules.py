@@ -147,7 +147,7 @@ def add_schedule(factory: Factory, me: Me, order: ScheduleOrder, response: Respo
     wish = Wish(order.cron, order.timezone, order.catch_up, order.window, order.priority)
     with in_its_words():
         taken = _taken(order.campaign, me)
-        made = add(factory.ledger, factory.settings, taken, wish, _owner(me), order.name, time.time())
+        made = add(factory.ledger, factory.settings, taken, wish, owner_of(me), order.name, time.time())
     response.headers["Location"] = f"/v1/schedules/{made.id}"
     return ScheduleAnswer.of(made)
 
@@ -169,7 +169,7 @@ def change_schedule(factory: Factory, me: Me, schedule: OwnSchedule, order: Sche
     if order.campaign is not None or wish != Wish():
         with in_its_words():
             taken = None if order.campaign is None else _taken(order.campaign, me)
-            changed = change(factory.ledger, factory.settings, schedule, wish, _owner(me), taken, time.time())
+            changed = change(factory.ledger, factory.settings, schedule, wish, owner_of(me), taken, time.time())
     if order.is_paused is not None:
         _pause(factory, changed, me, is_paused=order.is_paused)
     return ScheduleAnswer.of(factory.ledger.schedules.find(me.tenant, schedule.id))
@@ -201,7 +201,8 @@ def _taken(definition: dict[str, JsonValue], me: Caller) -> Taken:
     return templates.received(json.dumps(definition).encode(), "campaign.json", me.tenant)
 
 
-def _owner(me: Caller) -> Owner:
+def owner_of(me: Caller) -> Owner:
+    """Return whose a schedule is that a caller makes or changes."""
     return Owner(me.tenant, me.actor, is_limited=True)
 
 

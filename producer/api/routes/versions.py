@@ -23,7 +23,8 @@ from schemas.frozen import Frozen
 from schemas.versions import VersionId
 
 
-def _operators_only(me: Me) -> None:
+def operators_only(me: Me) -> None:
+    """Refuse whoever is of another tenant than the one that runs the factory."""
     if me.tenant != DEFAULT_TENANT:
         raise HTTPException(
             403, f"models serve every tenant: an admin of the tenant '{DEFAULT_TENANT}' changes what serves them"
@@ -31,7 +32,7 @@ def _operators_only(me: Me) -> None:
 
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
-OPERATOR = [ADMIN, Depends(_operators_only)]
+OPERATOR = [ADMIN, Depends(operators_only)]
 
 # A model may be a folder or an id with slashes in it.
 ModelName = Annotated[

@@ -23,7 +23,7 @@ router = APIRouter()
 
 ROWS = 30
 # What was done, said once on the page that follows; the words stand in the template.
-Said = Annotated[Literal["paused", "resumed", "cancelled", "hurried", "retried", ""], Query()]
+Said = Annotated[Literal["paused", "resumed", "cancelled", "hurried", "retried", "submitted", "known", ""], Query()]
 
 
 @router.get("/campaigns", dependencies=[SEES])

@@ -1,40 +1,66 @@
-"""The page of models: which make new campaigns, what each version made and how fast, and which styles people like."""
+"""The pages of models: what serves, what the gate found, which styles people like, and changes after a second look.
 
+Models serve every tenant, so everybody looks, and admins of who runs the factory change: by the rules of the API.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import ValidationError
 
+from core.ledger.promotions import MOST_WHY_CHARACTERS, Serving
+from core.ledger.versions import Version
 from producer.api.opened import Factory, Opened
+from producer.api.routes import versions as calls
 from producer.model_records import ModelRecord, model_records
-from producer.pages.person import SEES, Visitor
-from producer.pages.render import page
+from producer.pages.forms import Form, Sent
+from producer.pages.person import RULES, SEES, Person, Visitor
+from producer.pages.render import go_to, page
 from producer.styles import styles_records
+from producer.versions import VersionRecord, VersionState, serving_for, serving_of, version_records
+from schemas.access import DEFAULT_TENANT
 from schemas.campaigns import Kind
+from schemas.versions import SHIPPED, VersionId
 
 router = APIRouter(dependencies=[SEES])
+operators = APIRouter(dependencies=[RULES, Depends(calls.operators_only)])
 
 # The version that a model ships with has no name.
 SHIPPED_TITLE = "as shipped"
+# From here a version can become champion.
+FIT = (VersionState.READY, VersionState.FORMER, VersionState.CHALLENGER)
 
 # Channels and audiences of which people said the most; more would make the page long.
 MOST_STYLES = 20
 
 
 @dataclass(frozen=True)
-class HistoryRow:
-    """Something that happened to a version of a model: when, to which one, and what."""
+class ModelRow:
+    """A model on the page: what it made, its trained versions, and how what serves it was changed, newest first."""
 
-    at: float
-    version: str
-    what: str
-    who: str
+    model: ModelRecord
+    trained: tuple[VersionRecord, ...]
+    changes: tuple[calls.ChangeAnswer, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change that is looked at a second time before it is made."""
+
+    verb: str
+    seen: Serving
+    # What would serve after it; nothing is known of what a model ships with.
+    after: str
+    version: Version | None
 
 
 @router.get("/models")
-def show_models(request: Request, factory: Factory, visitor: Visitor) -> Response:
+def show_models(request: Request, factory: Factory, visitor: Visitor, *, changed: bool = False) -> Response:
     """Show every model with its versions, and what ratings say of the styles of lines."""
-    records = model_records(factory.settings, factory.ledger.progress.models())
-    by_kind = {kind: [(one, history_of(factory, one)) for one in records if one.kind == kind] for kind in Kind}
+    records = model_records(factory.settings, factory.ledger.progress.models(), factory.ledger.promotions.all())
+    by_kind = {kind: [_row(factory, visitor, one) for one in records if one.kind == kind] for kind in Kind}
+    may_change = visitor.may("admin") and visitor.caller.tenant == DEFAULT_TENANT
     styles = styles_records(factory.ledger, visitor.caller.tenant)
     return page(
         request,
@@ -44,13 +70,90 @@ def show_models(request: Request, factory: Factory, visitor: Visitor) -> Respons
         styles=styles[:MOST_STYLES],
         left_out=len(styles[MOST_STYLES:]),
         is_on=factory.settings.bandit == "on",
+        may_change=may_change,
+        fit=FIT,
+        shipped=SHIPPED_TITLE,
+        changed=changed,
     )
 
 
-def history_of(factory: Opened, model: ModelRecord) -> tuple[HistoryRow, ...]:
-    """Return how what serves a model was changed, newest first; a model that serves as it ships has no history."""
-    changes = factory.ledger.promotions.history(model.kind, model.model)
-    return tuple(
-        HistoryRow(one.at, one.after or SHIPPED_TITLE, f"{one.action}: {one.why}" if one.why else one.action, one.actor)
-        for one in reversed(changes)
+@operators.get("/models/promote")
+def show_promotion(request: Request, factory: Factory, visitor: Visitor, version: VersionId) -> Response:
+    """Show what the gate found of a version, before it is made champion."""
+    return _step(request, visitor, _promotion(factory, version))
+
+
+@operators.post("/models/promote")
+def promote(request: Request, factory: Factory, visitor: Visitor, form: Sent) -> Response:
+    """Make a version the champion."""
+    step = _promotion(factory, form.get("version"))
+
+    def ordered() -> None:
+        order = calls.PromoteOrder(version=form.get("version"), why=form.get("why").strip(), seen=_seen(form))
+        calls.promote_version(factory, visitor.caller, step.seen.model, order)
+
+    return _made(request, visitor, step, ordered)
+
+
+@operators.get("/models/rollback")
+def show_rollback(request: Request, factory: Factory, visitor: Visitor, model: str, kind: Kind) -> Response:
+    """Show what served before, and what the gate found of it, before it serves again."""
+    return _step(request, visitor, _rollback(factory, model, kind))
+
+
+@operators.post("/models/rollback")
+def roll_back(request: Request, factory: Factory, visitor: Visitor, form: Sent) -> Response:
+    """Go back to the champion before this one."""
+    kind = Kind(form.get("kind")) if form.get("kind") in set(Kind) else None
+    step = _rollback(factory, form.get("model"), kind)
+
+    def ordered() -> None:
+        order = calls.ChangeOrder(why=form.get("why").strip(), kind=kind, seen=_seen(form))
+        calls.rollback_model(factory, visitor.caller, step.seen.model, order)
+
+    return _made(request, visitor, step, ordered)
+
+
+def _row(factory: Opened, visitor: Person, model: ModelRecord) -> ModelRow:
+    changes = reversed(factory.ledger.promotions.history(model.kind, model.model))
+    trained = [one for one in version_records(factory.ledger, model.model) if one.kind == model.kind]
+    told = tuple(calls.ChangeAnswer.of(model.kind, one, visitor.caller) for one in changes)
+    return ModelRow(model, tuple(reversed(trained)), told)
+
+
+def _promotion(factory: Opened, version: str) -> Step:
+    return Step("promote", serving_for(factory.ledger, version), version, factory.ledger.versions.get(version))
+
+
+def _rollback(factory: Opened, model: str, kind: Kind | None) -> Step:
+    seen = serving_of(factory.ledger, model, kind)
+    after = factory.ledger.promotions.former(seen)
+    return Step("rollback", seen, after, factory.ledger.versions.get(after) if after != SHIPPED else None)
+
+
+def _made(request: Request, visitor: Person, step: Step, ordered: Callable[[], None]) -> Response:
+    """Make a change; what is wrong with the reason is told beside it."""
+    try:
+        ordered()
+    except ValidationError as error:
+        told = error.errors(include_url=False)[0]
+        return _step(request, visitor, step, f"{told['loc'][0]}: {told['msg'][:1].lower()}{told['msg'][1:]}")
+    return go_to("/models?changed=true")
+
+
+def _seen(form: Form) -> int | None:
+    """Return the number of what was seen serving: where it changed since, nothing is done."""
+    return int(form.get("seen")) if form.get("seen").isdecimal() else None
+
+
+def _step(request: Request, visitor: Person, step: Step, told: str = "") -> Response:
+    return page(
+        request,
+        "change_model.html",
+        visitor,
+        422 if told else 200,
+        step=step,
+        told=told,
+        shipped=SHIPPED_TITLE,
+        most_why=MOST_WHY_CHARACTERS,
     )

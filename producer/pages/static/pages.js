@@ -64,6 +64,25 @@
     if (!event.target.closest?.("#progress")) document.getElementById("notice").replaceChildren();
   });
 
+  // A file is read here and goes along as text, so that no page has to take files. Without this script one pastes it.
+  for (const file of document.querySelectorAll("input[data-fills]")) {
+    file.closest("[hidden]").hidden = false;
+    file.addEventListener("change", async () => {
+      if (file.files[0]) document.getElementById(file.dataset.fills).value = await file.files[0].text();
+    });
+  }
+
+  // A second click on what is on its way is none; htmx looks after its own forms.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || form.hasAttribute("hx-post")) return;
+    if (form.dataset.isSent) event.preventDefault();
+    form.dataset.isSent = "true";
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-is-sent]")) delete form.dataset.isSent;
+  });
+
   // Two things at once are two recordings too many.
   document.addEventListener("play", (event) => {
     for (const one of document.querySelectorAll("audio")) if (one !== event.target) one.pause();

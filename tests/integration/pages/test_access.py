@@ -20,9 +20,12 @@ LEAST = {
     **dict.fromkeys(("sign_out", "set_name", "set_blind", "show_models"), Role.VIEWER),
     **dict.fromkeys(("show_file", "show_companion", "show_small"), Role.VIEWER),
     **dict.fromkeys(("show_campaigns", "show_campaign", "export_file", "show_gallery", "show_asset"), Role.VIEWER),
-    **dict.fromkeys(("show_letters", "show_letter"), Role.VIEWER),
+    **dict.fromkeys(("show_letters", "show_letter", "show_schedules", "show_schedule"), Role.VIEWER),
     **dict.fromkeys(("show_rating", "rate", "undo", "show_pair", "compare"), Role.RATER),
     **dict.fromkeys(("pause", "resume", "cancel", "hurry", "retry_all", "mend", "make_anew"), Role.PRODUCER),
+    **dict.fromkeys(("show_new_campaign", "plan_or_submit", "show_new_schedule", "add_schedule"), Role.PRODUCER),
+    **dict.fromkeys(("pause_schedule", "resume_schedule", "run_schedule_now", "remove_schedule"), Role.PRODUCER),
+    **dict.fromkeys(("show_promotion", "promote", "show_rollback", "roll_back"), Role.ADMIN),
 }
 
 
@@ -177,7 +180,7 @@ def test_nothing_of_one_tenant_is_there_for_another(pages: Pages):
     own = {
         name: (method, address.replace(NOBODY["job"], job).replace(NOBODY["campaign"], campaign))
         for name, (method, address) in ROUTES.items()
-        if "nothing-00000000" in address
+        if "nothing-00000000" in address or NOBODY["schedule"] in address
     }
 
     answers = {name: bob.client.request(*place) for name, place in own.items()}

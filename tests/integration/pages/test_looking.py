@@ -11,10 +11,11 @@ from PIL import Image
 from core.storage import Storage
 from producer.pages.routers import PAGES
 from producer.verify import verify
+from schemas.access import DEFAULT_TENANT
 from schemas.assets import SMALL, SMALL_PIXELS
 from schemas.campaigns import Kind
 
-from support.exhibits import HOSTILE, MADE, make_exhibits
+from support.exhibits import HOSTILE, MADE, add_schedule, make_exhibits
 from support.people import Pages, addresses, settings_on, showing
 from support.servers import SeaweedFS, Valkey
 
@@ -32,6 +33,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey, seaweedfs: S
 def campaign(pages: Pages) -> str:
     submitted = pages.submit()
     make_exhibits(pages.ledger, Storage(pages.opened.settings))
+    add_schedule(pages.opened)
     return submitted
 
 
@@ -46,7 +48,9 @@ def every_address(pages: Pages, campaign: str) -> list[str]:
     own = [f"/campaigns/{campaign}{page}" for page in EVERY_PAGE]
     assets = [f"/assets/{jobs(pages, campaign, kind)[0]}" for kind in (Kind.COPY, Kind.IMAGE, Kind.MUSIC)]
     letter = pages.ledger.jobs.dead_letters(campaign)[0].job.id
-    return ["/campaigns", "/models", "/dead-letters", f"/dead-letters/{letter}", *own, *assets]
+    schedule = pages.ledger.schedules.page(DEFAULT_TENANT, 1)[0].id
+    lists = ("/campaigns", "/models", "/dead-letters", "/schedules", f"/schedules/{schedule}")
+    return [*lists, "/campaigns/new", "/schedules/new", f"/dead-letters/{letter}", *own, *assets]
 
 
 def test_whatever_somebody_wrote_is_shown_and_never_runs(pages: Pages, campaign: str):

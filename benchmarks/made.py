@@ -53,11 +53,12 @@ def spread(values: Sequence[float], digits: int = 3) -> dict[str, float]:
 
 
 def quantiles(seconds: Sequence[float]) -> dict[str, float]:
-    """Return the median and the 95th percentile, in milliseconds."""
+    """Return the median, the 95th and 99th percentile and the mean, in milliseconds."""
     ordered = sorted(seconds)
     last = len(ordered) - 1
     return {
         "p50_ms": round(ordered[round(last * 0.5)] * 1000, 2),
         "p95_ms": round(ordered[round(last * 0.95)] * 1000, 2),
+        "p99_ms": round(ordered[round(last * 0.99)] * 1000, 2),
         "mean_ms": round(mean(ordered) * 1000, 2),
     }

@@ -1,5 +1,7 @@
 """One connection pool to the ledger's database: SQLite in WAL mode on one machine, PostgreSQL in a cluster."""
 
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from core import migrations
 from core.errors import LedgerError, SettingsError
 
 SQLITE_WAIT_SECONDS = 30
+SQLITE_POLL_SECONDS = 0.002
 
 
 class Database:
@@ -28,6 +31,7 @@ class Database:
                 f"FACTORY_LEDGER_URL: {error}; write sqlite:////folder/ledger.db or postgresql+psycopg://user@host/name"
             ) from error
         self._writer = self.engine.execution_options(is_writer=True)
+        self._turn = threading.Lock()
 
     def _connect_sqlite(self) -> Engine:
         if self.url.database and self.url.database != ":memory:":
@@ -44,8 +48,10 @@ class Database:
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             # A transaction that reads first and writes later could not get the lock any more: ask for it at once.
-            is_writer = connection.get_execution_options().get("is_writer", False)
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+            if connection.get_execution_options().get("is_writer", False):
+                _begin_to_write(connection)
+            else:
+                connection.exec_driver_sql("BEGIN")
 
         return engine
 
@@ -61,7 +67,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction that writes: all of it or nothing."""
-        with _translated(self), self._writer.begin() as connection:
+        with self._taking_turns(), _translated(self), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
@@ -71,6 +77,23 @@ class Database:
         options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with _translated(self), self.engine.execution_options(**options).begin() as connection:
             yield connection
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        """Let one thread of this process write to SQLite at a time.
+
+        Whoever waits for SQLite's own lock looks again after up to a tenth of a second, and who comes later may get it
+        first: with fifty people at once the last one in a hundred waited for six seconds.
+        """
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._turn.acquire(timeout=SQLITE_WAIT_SECONDS):
+            raise LedgerError(f"the ledger at {self.url!r} does not answer: others write for too long")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def insert_new(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """Return an insert that leaves rows alone that are there already."""
@@ -108,6 +131,28 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Take SQLite's lock as soon as it is free.
+
+    SQLite itself would look again after up to a tenth of a second, and all threads of this process wait meanwhile; only
+    one of them is here, so it may look often.
+    """
+    pause, ends_at = threading.Event(), time.monotonic() + SQLITE_WAIT_SECONDS
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if "locked" not in str(error.orig) or time.monotonic() > ends_at:
+                    raise
+                pause.wait(SQLITE_POLL_SECONDS)
+            else:
+                return
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={SQLITE_WAIT_SECONDS * 1000}")
 
 
 @contextmanager

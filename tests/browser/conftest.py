@@ -16,7 +16,7 @@ from core.settings import Settings
 from core.storage import Storage
 from producer.api.app import create_app
 
-from support.exhibits import make_exhibits
+from support.exhibits import add_schedule, make_exhibits, register_versions
 from support.people import Pages, settings_on
 from support.servers import SeaweedFS, Valkey
 from support.waiting import free_port, wait_until
@@ -63,6 +63,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey, seaweedfs: Se
     with reached(settings) as (pages, url):
         campaign = pages.submit()
         make_exhibits(pages.ledger, Storage(settings))
+        add_schedule(pages.opened)
+        register_versions(pages.ledger)
         yield Shop(pages, url, campaign)
     workers.end()
 

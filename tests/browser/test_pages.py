@@ -14,13 +14,14 @@ from schemas.campaigns import Kind
 from schemas.jobs import JobState
 from schemas.styles import Style
 
+from support.axe import problems
 from support.exhibits import make_exhibits
 from support.styled import campaign_text, like, make, submit
+from support.versions import version_id
 from support.waiting import wait_until
 from support.writer import CAMPAIGN as LINES
 
 ROOT = Path(__file__).parents[2]
-AXE = (ROOT / "tests" / "support" / "vendored" / "axe.min.js").read_text(encoding="utf-8")
 # Ignored by git: for whoever wants to look.
 SCREENSHOTS = ROOT / ".cache" / "screenshots"
 WIDTHS = {390: 844, 1920: 1080}
@@ -73,15 +74,6 @@ def look(browser: Browser) -> Iterator[Look]:
         context.close()
 
 
-def problems(page: Page, *rules: str) -> list[str]:
-    """Return what axe finds wrong with a page, by these rules or by all."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE)
-    run_only = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
-    found = page.evaluate("options => axe.run(document, options)", {"resultTypes": ["violations"]} | run_only)
-    return [f"{one['id']}: {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found["violations"]]
-
-
 def addresses(shop: Any) -> dict[str, str]:
     made = {one.kind: one.asset.job_id for one in shop.pages.ledger.assets.of_campaign(shop.campaign)}
     letter = shop.pages.ledger.jobs.dead_letters(shop.campaign)[0].job.id
@@ -97,6 +89,13 @@ def addresses(shop: Any) -> dict[str, str]:
         "dead-letters": "/dead-letters",
         "dead-letter": f"/dead-letters/{letter}",
         "models": "/models",
+        "promotion": f"/models/promote?version={version_id(2)}",
+        "refused-promotion": f"/models/promote?version={version_id(3)}",
+        "rollback": "/models/rollback?model=starter%2Bhouse&kind=copy",
+        "new-campaign": "/campaigns/new",
+        "schedules": "/schedules",
+        "schedule": f"/schedules/{shop.pages.ledger.schedules.page('default', 1)[0].id}",
+        "new-schedule": "/schedules/new",
         **{f"asset-{kind}": f"/assets/{made[kind]}" for kind in (Kind.COPY, Kind.IMAGE, Kind.MUSIC)},
         "error": "/campaigns/nothing-00000000",
     }
@@ -237,7 +236,7 @@ def test_keys_lead_past_the_head_and_the_focus_is_seen(shop: Any, look: Look):
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
 
-    expect(page.locator(":focus")).to_have_text("All")
+    expect(page.locator(":focus")).to_have_text("New campaign")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 

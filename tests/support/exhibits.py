@@ -11,6 +11,7 @@ import soundfile
 
 from core.ledger import Ledger
 from core.ledger.leases import Failure
+from core.ledger.promotions import Order
 from core.ledger.schedules import Schedule
 from core.storage import Storage
 from producer.api.opened import Opened
@@ -20,6 +21,7 @@ from schemas.access import DEFAULT_TENANT
 from schemas.assets import Check
 from schemas.campaigns import Kind
 from schemas.jobs import Job
+from schemas.versions import Guardrail
 from workers.choose import Chosen
 from workers.finishing.copy import finished_line
 from workers.finishing.protocol import Finished
@@ -27,6 +29,7 @@ from workers.models.protocol import File, Sample
 from workers.publish import publish
 
 from support.drawings import encoded, mug, rocket
+from support.versions import MODEL, a_verdict, a_version, version_id
 
 HOSTILE = "<script>document.title='broken'</script>"
 CAMPAIGN = f"""\
@@ -69,6 +72,15 @@ def add_schedule(opened: Opened) -> Schedule:
     taken = received(CAMPAIGN.encode(), "campaign.yaml", DEFAULT_TENANT)
     owner = Owner(DEFAULT_TENANT, f"somebody {HOSTILE}")
     return add(opened.ledger, opened.settings, taken, Wish("0 6 * * 1", "Europe/Berlin"), owner, None, time.time())
+
+
+def register_versions(ledger: Ledger) -> None:
+    """Register a version that serves, one that could, and one that did not pass the gate."""
+    lost = Guardrail(name=f"alike {HOSTILE}", champion=0.1, challenger=0.4, most=0.2)
+    for version in (a_version(1), a_version(2), a_version(3, verdict=a_verdict(0.05, lost))):
+        ledger.versions.register(version)
+    seen = ledger.promotions.serving(Kind.COPY, MODEL)
+    ledger.promotions.promote(version_id(1), seen, Order("ada", f"reads better {HOSTILE}"))
 
 
 def _chosen(job: Job) -> Chosen:

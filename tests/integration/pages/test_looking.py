@@ -15,9 +15,10 @@ from schemas.access import DEFAULT_TENANT
 from schemas.assets import SMALL, SMALL_PIXELS
 from schemas.campaigns import Kind
 
-from support.exhibits import HOSTILE, MADE, add_schedule, make_exhibits
+from support.exhibits import HOSTILE, MADE, add_schedule, make_exhibits, register_versions
 from support.people import Pages, addresses, settings_on, showing
 from support.servers import SeaweedFS, Valkey
+from support.versions import version_id
 
 EVERY_PAGE = ("", "/gallery", "/rate", "/pairs")
 
@@ -34,6 +35,7 @@ def campaign(pages: Pages) -> str:
     submitted = pages.submit()
     make_exhibits(pages.ledger, Storage(pages.opened.settings))
     add_schedule(pages.opened)
+    register_versions(pages.ledger)
     return submitted
 
 
@@ -50,7 +52,8 @@ def every_address(pages: Pages, campaign: str) -> list[str]:
     letter = pages.ledger.jobs.dead_letters(campaign)[0].job.id
     schedule = pages.ledger.schedules.page(DEFAULT_TENANT, 1)[0].id
     lists = ("/campaigns", "/models", "/dead-letters", "/schedules", f"/schedules/{schedule}")
-    return [*lists, "/campaigns/new", "/schedules/new", f"/dead-letters/{letter}", *own, *assets]
+    changes = (f"/models/promote?version={version_id(3)}", "/models/rollback?model=starter%2Bhouse&kind=copy")
+    return [*lists, *changes, "/campaigns/new", "/schedules/new", f"/dead-letters/{letter}", *own, *assets]
 
 
 def test_whatever_somebody_wrote_is_shown_and_never_runs(pages: Pages, campaign: str):

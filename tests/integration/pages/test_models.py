@@ -50,7 +50,7 @@ def test_a_promotion_shows_what_the_gate_found_and_is_kept_with_the_name(registe
     untouched = serving(registered).champion
     led = promote(admin, FIRST).headers["location"]
 
-    for told in ("passed", "200 preferences", "70.0 %", "50.0 %", "0.125", "lines that fit", "0.850 to", ">yes<"):
+    for told in ("passed", "200 preferences", "70.0 %", "50.0 %", "0.125", "lines that fit", "at least 0.850", ">yes<"):
         assert told in asked
     assert untouched == ""
     assert serving(registered).champion == FIRST

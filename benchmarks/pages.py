@@ -34,7 +34,7 @@ FIRST_PORT = 15580
 START_SECONDS = 60.0
 # After the last rating was sent: the feedback worker has a queue before it.
 RECORD_SECONDS = 120.0
-FEEDBACK = ("workers.app", "-Q", FEEDBACK_QUEUE, "--pool=threads", "-c", "1")
+FEEDBACK = ("workers.app", "-Q", FEEDBACK_QUEUE, "--pool=threads", "-c", "3")
 
 
 def main() -> None:

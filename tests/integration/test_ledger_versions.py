@@ -134,6 +134,20 @@ def test_a_rollback_goes_back_step_by_step_to_what_the_model_ships_with(register
     ]
 
 
+def test_where_a_rollback_leads_is_known_before_it_is_made(registered: Ledger):
+    for version in (FIRST, SECOND):
+        promote(registered, version)
+
+    foreseen = []
+    while serving(registered).champion != SHIPPED:
+        foreseen.append(registered.promotions.former(serving(registered)))
+        assert registered.promotions.rollback(serving(registered), BY_ADA).champion == foreseen[-1]
+
+    assert foreseen == [FIRST, SHIPPED]
+    with pytest.raises(StateError, match="nothing to go back to"):
+        registered.promotions.former(serving(registered))
+
+
 def test_after_a_rollback_another_promotion_goes_back_to_what_served_before_it(registered: Ledger):
     promote(registered, FIRST)
     promote(registered, SECOND)

@@ -89,7 +89,7 @@ def promote(request: Request, factory: Factory, visitor: Visitor, form: Sent) ->
     step = _promotion(factory, form.get("version"))
 
     def ordered() -> None:
-        order = calls.PromoteOrder(version=form.get("version"), why=form.get("why").strip(), seen=_seen(form))
+        order = calls.PromoteOrder.model_validate({"version": form.get("version"), **_said(form)})
         calls.promote_version(factory, visitor.caller, step.seen.model, order)
 
     return _made(request, visitor, step, ordered)
@@ -108,7 +108,7 @@ def roll_back(request: Request, factory: Factory, visitor: Visitor, form: Sent) 
     step = _rollback(factory, form.get("model"), kind)
 
     def ordered() -> None:
-        order = calls.ChangeOrder(why=form.get("why").strip(), kind=kind, seen=_seen(form))
+        order = calls.ChangeOrder.model_validate({"kind": kind, **_said(form)})
         calls.rollback_model(factory, visitor.caller, step.seen.model, order)
 
     return _made(request, visitor, step, ordered)
@@ -132,7 +132,7 @@ def _rollback(factory: Opened, model: str, kind: Kind | None) -> Step:
 
 
 def _made(request: Request, visitor: Person, step: Step, ordered: Callable[[], None]) -> Response:
-    """Make a change; what is wrong with the reason is told beside it."""
+    """Make a change; what is wrong with the form is told on it."""
     try:
         ordered()
     except ValidationError as error:
@@ -141,9 +141,9 @@ def _made(request: Request, visitor: Person, step: Step, ordered: Callable[[], N
     return go_to("/models?changed=true")
 
 
-def _seen(form: Form) -> int | None:
-    """Return the number of what was seen serving: where it changed since, nothing is done."""
-    return int(form.get("seen")) if form.get("seen").isdecimal() else None
+def _said(form: Form) -> dict[str, str]:
+    """Return the reason, and the number of what was seen serving: where it changed since, nothing is done."""
+    return {"why": form.get("why").strip(), "seen": form.get("seen")}
 
 
 def _step(request: Request, visitor: Person, step: Step, told: str = "") -> Response:

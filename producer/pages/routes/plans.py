@@ -45,7 +45,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Draft:
+class Typed:
     """What somebody has typed so far, what came of it, and the word that makes two clicks one campaign."""
 
     text: str = ""
@@ -59,7 +59,7 @@ class Draft:
 @router.get("/campaigns/new")
 def show_new_campaign(request: Request, visitor: Visitor) -> Response:
     """Show where a campaign is typed."""
-    return _page(request, visitor, Draft())
+    return _page(request, visitor, Typed())
 
 
 @router.post("/campaigns/new")
@@ -72,8 +72,8 @@ def plan_or_submit(request: Request, factory: Factory, visitor: Visitor, form: S
             return _submitted(factory, visitor, source, form)
         planned = _planned(factory, visitor, source, _number(_WORKERS, "workers", workers), _price(price))
     except FAULTY as error:
-        return _page(request, visitor, Draft(text, workers, price, told=told_of(error)))
-    return _page(request, visitor, Draft(text, workers, price, planned))
+        return _page(request, visitor, Typed(text, workers, price, told=told_of(error)))
+    return _page(request, visitor, Typed(text, workers, price, planned))
 
 
 def _submitted(factory: Opened, visitor: Person, source: CampaignSource, form: Form) -> Response:
@@ -114,6 +114,6 @@ def _number(adapter: TypeAdapter[T], name: str, text: str) -> T:
         raise ImpossibleWorkError.of(Problem("", 1, 1, name, f"{message[:1].lower()}{message[1:]}")) from error
 
 
-def _page(request: Request, visitor: Person, draft: Draft) -> Response:
-    status = draft.told.status if draft.told else 200
-    return page(request, "new_campaign.html", visitor, status, draft=draft, example=EXAMPLE)
+def _page(request: Request, visitor: Person, typed: Typed) -> Response:
+    status = typed.told.status if typed.told else 200
+    return page(request, "new_campaign.html", visitor, status, typed=typed, example=EXAMPLE)

@@ -120,6 +120,14 @@ def test_a_change_wants_a_reason_of_one_line(registered: Pages, why: str):
     assert serving(registered).champion == ""
 
 
+@pytest.mark.parametrize("seen", ["", "-1", "x", "9" * 5000])
+def test_a_form_that_does_not_say_what_was_seen_changes_nothing(registered: Pages, seen: str):
+    answer = promote(registered.person(), FIRST, seen=seen)
+
+    assert (answer.status_code, 'id="told">seen: ' in answer.text) == (422, True)
+    assert serving(registered).champion == ""
+
+
 def test_a_version_that_is_not_there_is_told(registered: Pages):
     admin = registered.person()
 

@@ -67,7 +67,7 @@ def test_a_worker_is_named_and_bound_to_its_queue(home: Home, embedded: Embedded
     )
     assert "-n housekeeping@%h -Q housekeeping --pool=solo" in commands["housekeeping"]
     # The other queues are no place for what is acknowledged last.
-    assert "-n feedback@%h -Q feedback --pool=threads -c 1" in commands["feedback"]
+    assert "-n feedback@%h -Q feedback --pool=threads -c 3" in commands["feedback"]
 
 
 def test_flower_listens_on_this_machine_alone(home: Home, embedded: Embedded, settings: Settings):

@@ -26,6 +26,20 @@ def test_a_moment_is_told_in_utc():
     assert (words.moment(0), words.moment(None)) == ("1970-01-01 00:00", words.UNKNOWN)
 
 
+def test_a_moment_is_told_by_the_clock_of_a_time_zone():
+    midnight = 1_764_111_600.0
+
+    assert [words.moment_in(midnight, zone) for zone in ("Europe/Berlin", "Asia/Tokyo")] == [
+        *("2025-11-26 00:00", "2025-11-26 08:00")
+    ]
+    assert words.moment_in(None, "UTC") == words.UNKNOWN
+
+
+@pytest.mark.parametrize(("amount", "told"), [(12.345, "12.35"), (1, "1.00"), (0.00492, "0.0049"), (0, "0")])
+def test_money_is_told_with_as_many_decimals_as_say_something(amount: float, told: str):
+    assert words.money(amount) == told
+
+
 def test_channels_and_reasons_have_titles_and_those_that_left_their_list_keep_their_ids():
     assert [words.channel_title(one) for one in ("google_search.headline", "music.bumper", "fax.page")] == [
         *("Google Search headline", "Bumper ad", "fax.page")

@@ -64,7 +64,7 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
     queues = ",".join(map(queue_of, Kind))
     found += [
         Program("generate", (*worker, "-n", "generate@%h", "-Q", queues, "--pool=threads", "-c", "3")),
-        # With one thread fifty people who rate at once are half a minute ahead of PostgreSQL.
+        # One thread would wait for each commit: many people who rate at once are faster than that.
         Program("feedback", (*worker, "-n", "feedback@%h", "-Q", FEEDBACK_QUEUE, "--pool=threads", "-c", "3")),
         Program("housekeeping", (*worker, "-n", "housekeeping@%h", "-Q", HOUSEKEEPING_QUEUE, "--pool=solo")),
         Program("beat", (*celery, "beat", "-l", settings.log_level, "-s", str(home.data / "beat-schedule"))),

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from core.errors import CampaignFileError, FactoryError, ImpossibleWorkError, ScheduleError
+from core.errors import CampaignFileError, FactoryError, ImpossibleWorkError, ScheduleError, StateError
 from producer.api.problems import Fault, faults_of
 
 # What a person mends in the same form; anything else is a page of its own.
 FAULTY = (CampaignFileError, ImpossibleWorkError, ScheduleError)
-STATUS = 422
+WRONG, TAKEN = 422, 409
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,11 @@ class Told:
 
     faults: tuple[Fault, ...]
     sentence: str = ""
-    status: int = STATUS
+    status: int = WRONG
 
 
 def told_of(error: FactoryError) -> Told:
     """Return what an error tells."""
     faults = tuple(faults_of(error))
-    return Told(faults, "" if faults else str(error))
+    sentence = "" if faults else str(error)
+    return Told(faults, f"{sentence[:1].upper()}{sentence[1:]}", TAKEN if isinstance(error, StateError) else WRONG)

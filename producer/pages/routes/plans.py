@@ -1,5 +1,6 @@
 """The page of a new campaign: typed or pasted, planned as often as wanted, and submitted once."""
 
+import re
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import TypeVar
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from core.errors import ImpossibleWorkError, Problem, UnknownIdError
+from core.errors import ImpossibleWorkError, Problem, ReusedKeyError, UnknownIdError
 from core.windows import opening_after, written
 from producer import campaigns
 from producer.api.incoming import EXAMPLE, submit_once
@@ -16,7 +17,7 @@ from producer.api.opened import Factory, Opened
 from producer.api.routes.campaigns import Price, Workers
 from producer.campaigns import CampaignSource
 from producer.estimate import estimate
-from producer.pages.faults import FAULTY, Told, told_of
+from producer.pages.faults import FAULTY, TAKEN, Told, told_of
 from producer.pages.forms import Form, Sent
 from producer.pages.person import STEERS, Person, Visitor
 from producer.pages.render import go_to, page
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 # A campaign that came without a folder has no name of its own; problems name their lines alone.
 FILE = "campaign.yaml"
+SUBMITTED_ALREADY = "This page was submitted with another text. Plan this one, then submit it as a campaign of its own."
+# As the page makes it.
+_KEY = re.compile(r"[0-9a-f]{32}")
 _WORKERS: TypeAdapter[int] = TypeAdapter(Workers)
 _PRICE: TypeAdapter[float | None] = TypeAdapter(Price)
 
@@ -71,14 +75,18 @@ def plan_or_submit(request: Request, factory: Factory, visitor: Visitor, form: S
         if form.get("then") == "submit":
             return _submitted(factory, visitor, source, form)
         planned = _planned(factory, visitor, source, _number(_WORKERS, "workers", workers), _price(price))
+    except ReusedKeyError:
+        # Somebody went back in the browser and typed on.
+        return _page(request, visitor, Typed(text, workers, price, told=Told((), SUBMITTED_ALREADY, TAKEN)))
     except FAULTY as error:
         return _page(request, visitor, Typed(text, workers, price, told=told_of(error)))
     return _page(request, visitor, Typed(text, workers, price, planned))
 
 
 def _submitted(factory: Opened, visitor: Person, source: CampaignSource, form: Form) -> Response:
-    body = form.get("campaign").encode()
-    submitted = submit_once(factory, visitor.caller, source, form.get("key") or None, "submit_campaign", body)
+    body, key = form.get("campaign").encode(), form.get("key")
+    sent = key if _KEY.fullmatch(key) else None
+    submitted = submit_once(factory, visitor.caller, source, sent, "submit_campaign", body)
     return go_to(f"/campaigns/{submitted.id}?said={'submitted' if submitted.is_new else 'known'}")
 
 

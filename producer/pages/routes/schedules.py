@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from core.errors import ScheduleError
+from core.errors import ScheduleError, StateError
 from core.ledger.schedules import Schedule, ScheduleState
 from producer.api.cursors import Cursor, cursor_of, moment_after, name_after
 from producer.api.incoming import EXAMPLE
@@ -76,7 +76,7 @@ def add_schedule(request: Request, factory: Factory, visitor: Visitor, form: Sen
         taken = templates.received(typed["campaign"].encode(), FILE, visitor.caller.tenant)
         owner, name = calls.owner_of(visitor.caller), typed["name"] or None
         made = add(factory.ledger, factory.settings, taken, _wish(form), owner, name, time.time())
-    except FAULTY as error:
+    except (*FAULTY, StateError) as error:
         return _new(request, visitor, typed, told_of(error))
     return go_to(f"/schedules/{made.id}?said=added")
 

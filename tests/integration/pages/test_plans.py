@@ -123,11 +123,21 @@ def test_a_page_that_was_submitted_submits_nothing_else(pages: Pages):
     key = key_of(plan(person, CAMPAIGN).text)
     submit(person, CAMPAIGN, key)
 
-    other = submit(person, CAMPAIGN.replace("variants: 3", "variants: 2"), key)
+    typed_on = CAMPAIGN.replace("variants: 3", "variants: 2")
+    other = submit(person, typed_on, key)
 
-    assert other.status_code == 422
+    assert (other.status_code, "submitted with another text" in other.text) == (409, True)
+    assert typed_on in html.unescape(other.text)
     assert len(pages.ledger.campaigns.page("default", 10)) == 1
-    assert key_of(plan(person, CAMPAIGN).text) != key
+    assert submit(person, typed_on, key_of(other.text)).status_code == 303
+    assert len(pages.ledger.campaigns.page("default", 10)) == 2
+
+
+@pytest.mark.parametrize("key", ["", "\0", "x" * 5000, "ü"])
+def test_a_word_that_no_page_made_is_not_looked_at(pages: Pages, key: str):
+    answer = submit(pages.nobody(), CAMPAIGN, key)
+
+    assert answer.status_code == 303
 
 
 def test_the_limits_of_a_tenant_bind_whoever_submits_on_a_page(pages: Pages):

@@ -88,7 +88,8 @@ def test_a_name_is_given_once_so_two_clicks_are_one_schedule(pages: Pages):
 
     again = add(person)
 
-    assert (again.status_code, "there is a schedule" in again.text.lower()) == (409, True)
+    assert (again.status_code, "There is a schedule" in again.text) == (409, True)
+    assert CAMPAIGN in html.unescape(again.text)
     assert only(pages).name == "roast"
 
 

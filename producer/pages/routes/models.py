@@ -84,12 +84,12 @@ def show_promotion(request: Request, factory: Factory, visitor: Visitor, version
 
 
 @operators.post("/models/promote")
-def promote(request: Request, factory: Factory, visitor: Visitor, form: Sent) -> Response:
+def promote(request: Request, factory: Factory, visitor: Visitor, version: VersionId, form: Sent) -> Response:
     """Make a version the champion."""
-    step = _promotion(factory, form.get("version"))
+    step = _promotion(factory, version)
 
     def ordered() -> None:
-        order = calls.PromoteOrder.model_validate({"version": form.get("version"), **_said(form)})
+        order = calls.PromoteOrder.model_validate({"version": version, **_said(form)})
         calls.promote_version(factory, visitor.caller, step.seen.model, order)
 
     return _made(request, visitor, step, ordered)
@@ -102,10 +102,9 @@ def show_rollback(request: Request, factory: Factory, visitor: Visitor, model: s
 
 
 @operators.post("/models/rollback")
-def roll_back(request: Request, factory: Factory, visitor: Visitor, form: Sent) -> Response:
+def roll_back(request: Request, factory: Factory, visitor: Visitor, model: str, kind: Kind, form: Sent) -> Response:
     """Go back to the champion before this one."""
-    kind = Kind(form.get("kind")) if form.get("kind") in set(Kind) else None
-    step = _rollback(factory, form.get("model"), kind)
+    step = _rollback(factory, model, kind)
 
     def ordered() -> None:
         order = calls.ChangeOrder.model_validate({"kind": kind, **_said(form)})
@@ -125,7 +124,7 @@ def _promotion(factory: Opened, version: str) -> Step:
     return Step("promote", serving_for(factory.ledger, version), version, factory.ledger.versions.get(version))
 
 
-def _rollback(factory: Opened, model: str, kind: Kind | None) -> Step:
+def _rollback(factory: Opened, model: str, kind: Kind) -> Step:
     seen = serving_of(factory.ledger, model, kind)
     after = factory.ledger.promotions.former(seen)
     return Step("rollback", seen, after, factory.ledger.versions.get(after) if after != SHIPPED else None)

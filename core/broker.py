@@ -4,17 +4,19 @@ Feedback is the one message that carries something: it is acknowledged only when
 what a worker was just taking when it was killed; so the ledger holds it until then, and the sweep sends it again.
 """
 
-from collections.abc import Iterable, Mapping
-from math import ceil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import kombu.exceptions
+from amqp.exceptions import AMQPError, ChannelError, MessageNacked, PreconditionFailed
 from celery import Celery
 from kombu import Exchange, Queue
 from pydantic import JsonValue
 
-from core.errors import BrokerError
+from core.errors import BrokerError, SettingsError
 from core.settings import Settings
+from core.transports import CONFIRM_SECONDS, configuration, queue_arguments
 from schemas.campaigns import Kind
 from schemas.ratings import Feedback
 
@@ -54,24 +56,25 @@ def make_app(settings: Settings) -> Celery:
         # A lost ticket is harmless: the sweep rings again. So it is acknowledged before it is answered.
         task_acks_late=False,
         worker_prefetch_multiplier=1,
-        task_publish_retry=False,
-        broker_connection_timeout=2,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_send_task_events=True,
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        task_queues=[Queue(name, _EXCHANGE, routing_key=name) for name in queue_names()],
+        task_queues=[
+            Queue(name, _EXCHANGE, routing_key=name, queue_arguments=queue_arguments(settings))
+            for name in queue_names()
+        ],
         task_default_queue=HOUSEKEEPING_QUEUE,
         task_default_exchange=_EXCHANGE.name,
         task_default_routing_key=HOUSEKEEPING_QUEUE,
-        broker_transport_options=_transport_options(settings),
         beat_schedule={
             SWEEP: _housekeeping(SWEEP, settings.sweep_seconds),
             JUDGE_CANARIES: _housekeeping(JUDGE_CANARIES, settings.canary_seconds),
             TIDY: _housekeeping(TIDY, TIDY_SECONDS),
         },
         beat_max_loop_interval=settings.sweep_seconds,
+        **configuration(settings),
     )
     return app
 
@@ -80,39 +83,16 @@ def _housekeeping(task: str, seconds: float) -> dict[str, object]:
     return {"task": task, "schedule": seconds, "options": {"expires": seconds, "queue": HOUSEKEEPING_QUEUE}}
 
 
-def _transport_options(settings: Settings) -> dict[str, object]:
-    if not settings.broker_url.get_secret_value().startswith(("redis", "rediss")):
-        return {}
-    return {
-        # What a killed worker had in hand comes back after as long as its jobs do; twice is no harm.
-        "visibility_timeout": ceil(settings.lease_seconds),
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
-        # The default of 300 s would block every restore for that long after a worker was killed in one.
-        "unacked_mutex_expire": 30,
-        "socket_timeout": 5,
-        "socket_connect_timeout": 2,
-        "socket_keepalive": True,
-    }
-
-
 def ring(app: Celery, kind: Kind, tickets: int = 1) -> None:
     """Put tickets of a kind on its queue; raises BrokerError when the broker is away (nothing is lost by that)."""
-    try:
-        with app.producer_or_acquire() as producer:
-            for _ in range(min(tickets, MOST_TICKETS)):
-                app.send_task(GENERATE, (kind.value,), queue=queue_of(kind), producer=producer, retry=False)
-    except (kombu.exceptions.OperationalError, OSError) as error:
-        raise BrokerError(f"the broker does not answer ({error}); the jobs are safe, the sweep rings later") from error
+    with _translated("the jobs are safe, the sweep rings later"):
+        _send(app, GENERATE, queue_of(kind), [(kind.value,)] * min(tickets, MOST_TICKETS))
 
 
 def ring_training(app: Celery, kind: Kind, model: str) -> None:
     """Put a ticket on the queue of trainings; raises BrokerError when the broker is away (nothing is lost by that)."""
-    try:
-        with app.producer_or_acquire() as producer:
-            app.send_task(TRAIN, (kind.value, model), queue=TRAIN_QUEUE, producer=producer, retry=False)
-    except (kombu.exceptions.OperationalError, OSError) as error:
-        raise BrokerError(f"the broker does not answer ({error}); the training waits, the sweep rings later") from error
+    with _translated("the training waits, the sweep rings later"):
+        _send(app, TRAIN, TRAIN_QUEUE, [(kind.value, model)])
 
 
 def send_feedback(app: Celery, messages: Iterable[Feedback]) -> None:
@@ -122,12 +102,28 @@ def send_feedback(app: Celery, messages: Iterable[Feedback]) -> None:
 
 def send_again(app: Celery, bodies: Iterable[Mapping[str, JsonValue]]) -> None:
     """Put messages on the queue of feedback as they were sent before, whatever their version."""
-    try:
-        with app.producer_or_acquire() as producer:
-            for body in bodies:
-                app.send_task(FEEDBACK, (dict(body),), queue=FEEDBACK_QUEUE, producer=producer, retry=False)
-    except (kombu.exceptions.OperationalError, OSError) as error:
-        raise BrokerError(f"the broker does not answer ({error}); the feedback is safe and sent again later") from error
+    with _translated("the feedback is safe and sent again later"):
+        _send(app, FEEDBACK, FEEDBACK_QUEUE, ((dict(body),) for body in bodies))
+
+
+def _send(app: Celery, task: str, queue: str, bodies: Iterable[tuple[object, ...]]) -> None:
+    for body in bodies:
+        try:
+            _put(app, task, queue, body)
+        except ChannelError:
+            # The queue was deleted since this connection declared it, so the broker gave the message back.
+            _put(app, task, queue, body)
+
+
+def _put(app: Celery, task: str, queue: str, body: tuple[object, ...]) -> None:
+    with app.producer_or_acquire() as producer:
+        try:
+            # Mandatory: what no queue takes is given back, and not confirmed and dropped.
+            app.send_task(task, body, queue=queue, producer=producer, mandatory=True, confirm_timeout=CONFIRM_SECONDS)
+        except Exception:
+            # A late confirmation would pass for that of the next message: nobody uses this connection again.
+            producer.connection.collect()
+            raise
 
 
 def waiting_tickets(app: Celery, kind: Kind) -> int:
@@ -145,13 +141,40 @@ def waiting_trainings(app: Celery) -> int:
     return _length(app, TRAIN_QUEUE)
 
 
+def check_queues(app: Celery) -> None:
+    """Raise SettingsError when a queue is there in another form, BrokerError when the broker is away."""
+    for name in queue_names():
+        _length(app, name)
+
+
+def server_of(app: Celery) -> str:
+    """Return name and version of a broker that tells them, as RabbitMQ does; raises BrokerError when it is away."""
+    with _translated(), app.connection_for_read() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0)
+        told: dict[str, object] = getattr(connection.connection, "server_properties", {})
+        return " ".join(str(told[name]) for name in ("product", "version") if name in told)
+
+
 def _length(app: Celery, queue: str) -> int:
+    with _translated(), app.connection_for_read() as connection:
+        # Only this call translates what the transport's own library raises when nobody answers.
+        connection.ensure_connection(max_retries=1, interval_start=0)
+        # Declaring a queue that exists changes nothing and answers how long it is, on every transport.
+        bound: Any = app.amqp.queues[queue].bind(connection.channel())
+        bound.exchange.declare()
+        answer = bound.queue_declare()
+        bound.queue_bind()
+        return int(answer.message_count)
+
+
+@contextmanager
+def _translated(comfort: str = "") -> Iterator[None]:
     try:
-        with app.connection_for_read() as connection:
-            # Only this call translates what the transport's own library raises when nobody answers.
-            connection.ensure_connection(max_retries=1, interval_start=0)
-            # Declaring a queue that exists changes nothing and answers how long it is, on every transport.
-            channel: Any = connection.channel()
-            return int(channel.queue_declare(queue=queue, durable=True).message_count)
-    except (kombu.exceptions.OperationalError, OSError) as error:
-        raise BrokerError(f"the broker does not answer ({error})") from error
+        yield
+    except PreconditionFailed as error:
+        raise SettingsError(
+            f"FACTORY_BROKER_URL: a queue is there in another form than the factory's ({error.reply_text}): stop all "
+            "workers and delete it (`rabbitmqctl delete_queue NAME`); the ledger sends again what lay in it"
+        ) from error
+    except (kombu.exceptions.OperationalError, AMQPError, MessageNacked, OSError) as error:
+        raise BrokerError(f"the broker does not answer ({error})" + (f"; {comfort}" if comfort else "")) from error

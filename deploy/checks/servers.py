@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from core import migrations
-from core.broker import make_app, waiting_tickets
+from core.broker import check_queues, make_app, server_of, waiting_tickets
 from core.database import Database
 from core.errors import CorruptAssetError, FactoryError, SettingsError
 from core.settings import Settings
@@ -42,12 +42,15 @@ def broker(settings: Settings) -> list[Finding]:
         return [fail("broker", f"nobody listens at {place[0]}:{place[1]}", UP.format("BROKER_URL"))]
     app = make_app(settings)
     try:
+        check_queues(app)
         waiting = {kind: waiting_tickets(app, kind) for kind in Kind}
+    except SettingsError as error:
+        return [fail("broker", str(error), "")]
     except FactoryError as error:
         return [fail("broker", str(error), "compare the password in FACTORY_BROKER_URL with the server's")]
     found = ", ".join(f"{count} for {kind}" for kind, count in waiting.items())
     return [
-        ok("broker", f"answers at {place[0]}:{place[1]}"),
+        ok("broker", f"{server_of(app) or 'it'} answers at {place[0]}:{place[1]}"),
         ok("tickets waiting", found),
     ]
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from core import migrations
-from core.errors import LedgerError, SettingsError
+from core.errors import LedgerError, OutdatedError, SettingsError
 
 SQLITE_WAIT_SECONDS = 30
 SQLITE_POLL_SECONDS = 0.002
@@ -123,6 +123,16 @@ class Database:
         with _translated(self):
             migrations.upgrade(self.engine)
 
+    def migrate_back(self, revision: str) -> None:
+        """Bring the tables back to an older revision; what only later ones have is deleted."""
+        with _translated(self):
+            migrations.downgrade(self.engine, revision)
+
+    def revision(self) -> str | None:
+        """Return the revision of the tables, None where there are none."""
+        with self.read() as connection:
+            return migrations.current(connection)
+
     def ping(self) -> None:
         """Raise LedgerError unless the database answers."""
         with self.read() as connection:
@@ -160,11 +170,31 @@ def _translated(database: Database) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        if _is_about_tables(error):
+            _end_if_outdated(database, error)
         raise LedgerError(f"the ledger at {database.url!r} does not answer: {error.orig}") from error
     except DBAPIError as error:
         # A server that goes away in the middle of a statement shows as a plain error of the connection.
         if error.connection_invalidated:
             raise LedgerError(f"the ledger at {database.url!r} closed the connection: {error.orig}") from error
+        _end_if_outdated(database, error)
         if "is not a database" in str(error.orig):
             raise SettingsError(f"FACTORY_LEDGER_URL: {database.url.database} is no ledger: {error.orig}") from error
         raise
+
+
+def _is_about_tables(error: OperationalError) -> bool:
+    """Tell whether SQLite misses a table or column; it says so as it says that it is away."""
+    return any(word in str(error.orig) for word in ("no such table", "no such column", "has no column"))
+
+
+def _end_if_outdated(database: Database, error: DBAPIError) -> None:
+    """Raise OutdatedError where a statement failed since somebody has migrated the tables to what we do not know."""
+    try:
+        with database.engine.connect() as connection:
+            migrations.check_known(connection)
+    except OutdatedError as outdated:
+        raise outdated from error
+    except DBAPIError:
+        # The first error says more.
+        return

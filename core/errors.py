@@ -13,6 +13,7 @@ FactoryError
     ├── StateError             the thing is not in a state that allows this
     │   └── ReusedKeyError       an idempotency key was used for another call before
     ├── SettingsError          a setting is missing or wrong
+    ├── OutdatedError          the ledger was migrated by a newer version than this process runs
     ├── ModelLoadError         a model cannot be loaded from its reference
     ├── BrokenVersionError     a version of a model is damaged or does not fit it
     ├── CorruptAssetError      stored bytes do not match their sha256
@@ -111,6 +112,10 @@ class ReusedKeyError(StateError):
 
 class SettingsError(PermanentError):
     """A setting is missing or wrong."""
+
+
+class OutdatedError(PermanentError):
+    """The ledger was migrated by a newer version than this process runs: a newer process must take its place."""
 
 
 class ModelLoadError(PermanentError):

@@ -7,7 +7,7 @@ An asset is known by the id of its job. Messages may come twice, late and in any
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from schemas.access import DEFAULT_TENANT
 from schemas.campaigns import Name
@@ -124,3 +124,13 @@ class Feedback(Frozen):
     # Seconds since 1970 (UTC), by the sender's clock.
     at: Annotated[float, Field(ge=0, lt=1e11, allow_inf_nan=False)]
     content: Content
+
+
+class Envelope(Frozen):
+    """What a message of any version says of itself, so that one that cannot be read can be kept and sent again."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: MessageId
+    tenant: Name = DEFAULT_TENANT
+    rater: Rater

@@ -7,18 +7,22 @@ import importlib
 import logging
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import celery.worker.state
 from celery import signals
 from celery.exceptions import Reject
 
-from core.broker import FEEDBACK, GENERATE, JUDGE_CANARIES, SWEEP, TIDY, TRAIN, make_app, queue_of
-from core.errors import FactoryError, SettingsError, TransientError
+from core.broker import FEEDBACK, GENERATE, JUDGE_CANARIES, SWEEP, TIDY, TRAIN, check_queues, make_app, queue_of
+from core.errors import BrokerError, FactoryError, OutdatedError, SettingsError, TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
 from core.probes import Probes, serve_probes
 from core.settings import Settings
+from core.transports import queue_arguments
 from schemas.campaigns import Kind
 from workers import measures
 from workers.canaries import judge_canaries
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
     from workers.generate import Generator
 
 logger = logging.getLogger(__name__)
+
+# To whoever starts workers: this one is too old, and so will the next one be.
+EX_OUTDATED = 3
 
 settings = Settings.load()
 app = make_app(settings)
@@ -66,12 +73,39 @@ def _start_generator(nodename: str) -> "Generator":
     return _started[-1]
 
 
+@contextmanager
+def _retiring() -> Iterator[None]:
+    """End this worker when the ledger is newer than it: what it held is taken up by newer ones after its lease."""
+    try:
+        yield
+    except OutdatedError as error:
+        if not stopping.is_set():
+            logger.critical("this worker ends: %s", error)
+        stopping.set()
+        celery.worker.state.should_stop = EX_OUTDATED  # type: ignore[assignment]
+
+
+def _kind_of(ticket: tuple[object, ...], named: dict[str, object]) -> Kind | None:
+    """Return the kind that a ticket is about; None, and a line in the log, for one of another version's form."""
+    if ticket and ticket[0] in set(Kind) and not named:
+        return Kind(str(ticket[0]))
+    logger.warning(
+        "a ticket of another version is passed over: the jobs wait in the ledger for a worker that knows them"
+    )
+    return None
+
+
+# Newer tickets may say more; what is rung for stands in the ledger.
 @app.task(name=GENERATE, bind=True)
-def generate(self: Any, kind: str) -> None:
+def generate(self: Any, /, *ticket: object, **named: object) -> None:
     """Answer a ticket: there is work of this kind."""
-    with _starting:
-        generator = _start_generator(self.request.hostname)
-    generator.serve(Kind(kind))
+    kind = _kind_of(ticket, named)
+    if kind is None:
+        return
+    with _retiring():
+        with _starting:
+            generator = _start_generator(self.request.hostname)
+        generator.serve(kind)
 
 
 # Every few seconds for ever: in Flower it would bury the jobs.
@@ -79,8 +113,9 @@ def generate(self: Any, kind: str) -> None:
 def sweep_task() -> None:
     """Mend what was lost."""
     try:
-        sweep(app, open_ledger())
-        _watch().look(app)
+        with _retiring():
+            sweep(app, open_ledger())
+            _watch().look(app)
     except TransientError as error:
         logger.warning("nothing swept: %s", error)
 
@@ -89,7 +124,8 @@ def sweep_task() -> None:
 def judge_canaries_task() -> None:
     """End the canaries that people have decided."""
     try:
-        judge_canaries(open_ledger(), settings)
+        with _retiring():
+            judge_canaries(open_ledger(), settings)
     except TransientError as error:
         logger.warning("no canary judged: %s", error)
 
@@ -119,7 +155,10 @@ def _watch() -> Watch:
 def feedback_task(*messages: object, **named: object) -> None:
     """Record feedback; whatever the message looks like, it ends in the ledger."""
     body = messages[0] if len(messages) == 1 and not named else {"arguments": messages, "named": named}
-    if not record_patiently(open_ledger, body, stopping):
+    is_recorded = False
+    with _retiring():
+        is_recorded = record_patiently(open_ledger, body, stopping)
+    if not is_recorded:
         raise Reject("the worker stops", requeue=True)
 
 
@@ -128,8 +167,9 @@ def train_task(self: Any, kind: str, model: str) -> None:
     """Answer a ticket: a model shall learn from its ratings."""
     from workers.learning.train import make_teacher  # noqa: PLC0415 - only a worker of trainings pays for it
 
-    teacher = make_teacher(settings, open_ledger(), worker_id(self.request.hostname), stopping)
-    teacher.serve(Kind(kind), model)
+    with _retiring():
+        teacher = make_teacher(settings, open_ledger(), worker_id(self.request.hostname), stopping)
+        teacher.serve(Kind(kind), model)
 
 
 @signals.setup_logging.connect
@@ -141,6 +181,7 @@ def _configure_logs(**_: Any) -> None:
 def _warm_up(sender: Any, **_: Any) -> None:
     """Begin the imports of the first ticket now: they take longer than all else that this process starts with."""
     _serve_probes()
+    _check_queues()
     queues = sender.app.amqp.queues.consume_from.keys()
     if queue_of(Kind.IMAGE) in queues:
         _open_safety_checker()
@@ -153,6 +194,18 @@ def _serve_probes() -> None:
     probes = Probes(is_alive=lambda: all(one.moves for one in _started), is_ready=_is_ready, registry=measures.REGISTRY)
     try:
         serve_probes(settings, probes)
+    except SettingsError as error:
+        sys.exit(f"this worker does not start: {error}")
+
+
+def _check_queues() -> None:
+    if queue_arguments(settings) is None:
+        return
+    try:
+        check_queues(app)
+    except BrokerError:
+        # Celery itself waits for the broker, and the doctor says more.
+        return
     except SettingsError as error:
         sys.exit(f"this worker does not start: {error}")
 
@@ -189,7 +242,8 @@ def _import_models() -> None:
 @signals.worker_ready.connect
 def _release(sender: Any, **_: Any) -> None:
     try:
-        release_dead(open_ledger().leases, sender.hostname)
+        with _retiring():
+            release_dead(open_ledger().leases, sender.hostname)
     except TransientError as error:
         logger.warning("former leases of %s end by themselves: %s", sender.hostname, error)
 

@@ -1,6 +1,7 @@
 """Records feedback: exactly once, however often a message comes, and never in a circle.
 
-A message is acknowledged after it is in the ledger, or among the refusals with its reason. One whose worker was killed
+A message is acknowledged after it is in the ledger, or among the refusals with its reason. One of a newer version waits
+in the inbox for a worker that can read it. One whose worker was killed
 comes again, from the broker or from the inbox, and its id tells whether it was recorded.
 """
 
@@ -11,10 +12,10 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from core.errors import FeedbackError, SettingsError, TransientError
+from core.errors import FeedbackError, OutdatedError, SettingsError, TransientError
 from core.ledger import Ledger
 from schemas.access import DEFAULT_TENANT
-from schemas.ratings import VERSION, Feedback, what_is_wrong
+from schemas.ratings import VERSION, Envelope, Feedback, what_is_wrong
 
 logger = logging.getLogger(__name__)
 
@@ -22,11 +23,17 @@ BACKOFF_SECONDS = 0.5
 BACKOFF_LIMIT_SECONDS = 15.0
 
 
+class NewerVersionError(FeedbackError):
+    """Only a newer worker can read this message. Never leaves this module."""
+
+
 def read_message(body: object) -> Feedback:
     """Return the message of a body; raises FeedbackError that names the field."""
     version = body.get("version") if isinstance(body, dict) else None
     if isinstance(version, int) and version > VERSION:
-        raise FeedbackError(f"version: {version} is newer than {VERSION}, which this worker knows: update the worker")
+        raise NewerVersionError(
+            f"version: {version} is newer than {VERSION}, which this worker knows: update the worker"
+        )
     try:
         # As JSON, where a list is a tuple and a text is a word of a list, and nothing else is taken for another thing.
         return Feedback.model_validate_json(json.dumps(body), strict=True)
@@ -40,12 +47,16 @@ def record(ledger: Ledger, body: object) -> None:
     """Record a message, or keep it among the refusals; raises TransientError when the ledger is away."""
     try:
         message = read_message(body)
+    except NewerVersionError as error:
+        if not _is_left(ledger, body):
+            _refuse(ledger, str(error), body)
+        return
     except FeedbackError as error:
         _refuse(ledger, str(error), body)
         return
     try:
         (receipt,) = ledger.intake.record([message])
-    except (TransientError, SettingsError):
+    except (TransientError, SettingsError, OutdatedError):
         raise
     except Exception as error:
         # Nobody foresaw this. The message must not come again for ever, and somebody shall read what it was.
@@ -74,6 +85,18 @@ def record_patiently(open_ledger: Callable[[], Ledger], body: object, stopping: 
         stopping.wait(pause)
         pause = min(pause * 2, BACKOFF_LIMIT_SECONDS)
     return False
+
+
+def _is_left(ledger: Ledger, body: object) -> bool:
+    """Leave a message for a newer worker, where it says enough of itself to be sent again."""
+    try:
+        envelope = Envelope.model_validate(body)
+    except ValidationError:
+        return False
+    assert isinstance(body, dict)
+    logger.warning("feedback %s is of a newer version: left for a newer worker", envelope.id)
+    ledger.intake.leave(envelope.id, envelope.tenant, envelope.rater, body)
+    return True
 
 
 def _refuse(ledger: Ledger, reason: str, body: object) -> None:

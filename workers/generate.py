@@ -16,7 +16,14 @@ from typing import TypeVar
 from celery import Celery
 
 from core.broker import ring
-from core.errors import BrokenVersionError, BrokerError, ModelLoadError, SettingsError, TransientError
+from core.errors import (
+    BrokenVersionError,
+    BrokerError,
+    ModelLoadError,
+    OutdatedError,
+    SettingsError,
+    TransientError,
+)
 from core.ledger import Ledger
 from core.ledger.leases import ALONE, Failure, Lease, Pick, Settled
 from core.ledger.promotions import Order
@@ -145,6 +152,9 @@ class Generator:
             self._settle(batch)
         except StoppingError:
             self._give_back(batch)
+            raise
+        except OutdatedError:
+            # Whatever we wrote might be wrong in newer tables; the lease ends, and a newer worker takes the jobs.
             raise
         except Exception as error:
             # Nobody foresaw this: say so in each job and let its attempts decide.

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from core.errors import TransientError
+from core.errors import OutdatedError, TransientError
 from core.ledger.leases import Leases
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class LeaseKeeper:
                 continue
             try:
                 self._leases.renew(tokens)
-            except TransientError as error:
+            except (TransientError, OutdatedError) as error:
                 # Should the lease end meanwhile, the work is done again elsewhere and this result is refused.
                 logger.warning("leases not renewed: %s", error)
 

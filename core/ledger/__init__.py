@@ -1,6 +1,7 @@
 """The ledger: which campaigns and jobs there are, who holds them and what became of them. What it says is true."""
 
 from core.database import Database
+from core.errors import FactoryError
 from core.ledger.assets import Assets
 from core.ledger.audit import Audit
 from core.ledger.bias import Bias
@@ -38,7 +39,11 @@ class Ledger:
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings.resolved_ledger_url)
-        self.database.migrate()
+        try:
+            self.database.migrate()
+        except FactoryError:
+            self.database.close()
+            raise
         self.campaigns = Campaigns(self.database)
         self.jobs = Jobs(self.database)
         self.styles = Styles(self.database, settings.bandit_rules)

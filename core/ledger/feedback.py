@@ -7,7 +7,7 @@ on the order of arrival. Messages about one asset are recorded one after the oth
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ from core.ledger.campaigns import record
 from core.ledger.tallies import refresh
 from core.tables import IS_CURRENT, assets, campaigns, comparisons, forgotten, inbox, jobs, ratings, refusals, results
 from schemas.campaigns import Kind
-from schemas.ratings import Comparison, Feedback, Outcome, Rating, Results
+from schemas.ratings import VERSION, Comparison, Feedback, Outcome, Rating, Results
 from schemas.reasons import reason_table, reasons_for
 
 # One transaction: more is hardly faster, and the write lock is held longer.
@@ -85,18 +85,27 @@ class Intake:
         with self._database.write() as connection:
             connection.execute(self._database.insert_new(inbox), [row | {"sent_at": now} for row in rows])
 
+    def leave(self, message_id: str, tenant: str, rater: str, message: Mapping[str, JsonValue]) -> None:
+        """Keep a message that this version cannot read until a newer worker records it; it is sent again and again."""
+        row = {"message_id": message_id, "tenant": tenant, "rater": rater, "message": json.dumps(message)}
+        with self._database.write() as connection:
+            connection.execute(self._database.insert_new(inbox), row | {"sent_at": time.time()})
+
     def expected(self) -> int:
         """Return how many messages were sent and are not recorded yet."""
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(inbox)).scalar_one())
 
     def on_their_way(self, tenant: str, rater: str) -> list[Feedback]:
-        """Return what a person has sent that is not recorded yet, oldest first; at most MOST_AT_ONCE."""
+        """Return what a person has sent that is not recorded yet, oldest first; at most MOST_AT_ONCE.
+
+        Without what a newer version has sent.
+        """
         theirs = and_(inbox.c.tenant == tenant, inbox.c.rater == rater)
         query = select(inbox.c.message).where(theirs).order_by(inbox.c.sent_at, inbox.c.message_id)
         with self._database.read() as connection:
             sent = connection.execute(query.limit(MOST_AT_ONCE)).scalars().all()
-        return [Feedback.model_validate_json(message) for message in sent]
+        return [Feedback.model_validate_json(one) for one in sent if json.loads(one).get("version") == VERSION]
 
     def overdue(self, seconds: float) -> list[dict[str, JsonValue]]:
         """Return messages that were sent so long ago and are not recorded, to be sent again, as they were sent."""

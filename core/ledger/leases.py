@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
+from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
 
 from core.database import Database
+from core.errors import OutdatedError
 from core.ledger import statements
 from core.ledger.assets import asset_row
 from core.ledger.campaigns import CampaignState, close_settled
@@ -120,10 +122,12 @@ class Leases:
             served = sorted({row.campaign_id for row in rows})
             connection.execute(statements.MARK_SERVED, {"ids": served, "now": now})
             made_of = inputs_of(connection, rows)
+            ordered = sorted(rows, key=lambda row: (row.campaign_id, row.position))
+            # Within the transaction: a job that this version cannot read must not be lost with it, again and again.
+            read = [job_of(row, made_of[row.id]) for row in ordered]
         if not rows:
             return None
-        ordered = sorted(rows, key=lambda row: (row.campaign_id, row.position))
-        claimed = self._styles.settle(token, [job_of(row, made_of[row.id]) for row in ordered])
+        claimed = self._styles.settle(token, read)
         return Lease(token, bucket, claimed, {row.id: row.attempts for row in rows}) if claimed else None
 
     def _choose(self, connection: Connection, bucket: str, limit: int, now: float) -> list[str]:
@@ -343,13 +347,22 @@ class Leases:
 
 
 def job_of(row: Row[tuple[object, ...]], made_of: tuple[Input, ...]) -> Job:
-    """Return the job of a row and its inputs; its brief was validated when it was written."""
+    """Return the job of a row and its inputs; raises OutdatedError for a brief that only a newer version knows."""
+    try:
+        brief = Brief.model_validate_json(row.brief)
+    except ValidationError as error:
+        # It was validated by whoever wrote it.
+        (first, *_) = error.errors(include_url=False, include_input=False, include_context=False)
+        field = ".".join(map(str, first["loc"]))
+        raise OutdatedError(
+            f"the brief of job {row.id} is of a newer version than this process ({field}: {first['msg']}): update it"
+        ) from error
     return Job.model_construct(
         id=row.id,
         campaign_id=row.campaign_id,
         kind=Kind(row.kind),
         bucket=row.bucket,
-        brief=Brief.model_validate_json(row.brief),
+        brief=brief,
         variant=row.variant,
         seed=row.seed,
         inputs=made_of,

@@ -17,6 +17,7 @@ from producer.cli import (
     campaigns,
     exports,
     jobs,
+    ledger,
     loop,
     models,
     ratings,
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (campaigns, jobs, ratings, exports, stack, loop, access, backups):
+for part in (campaigns, jobs, ratings, exports, stack, ledger, loop, access, backups):
     app.add_typer(part.commands)
 app.add_typer(schedules.commands, name="schedule", rich_help_panel=schedules.PANEL)
 app.add_typer(schedules.process)

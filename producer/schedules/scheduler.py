@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from celery import Celery
 
-from core.errors import FactoryError, LedgerError, SettingsError, TransientError
+from core.errors import FactoryError, LedgerError, OutdatedError, SettingsError, TransientError
 from core.ledger import Ledger
 from core.ledger.runs import Run
 from core.ledger.schedules import Schedule, Template
@@ -100,7 +100,7 @@ def _attempt(ledger: Ledger, settings: Settings, app: Celery, one: Run, schedule
     """Submit a run that is held, and record what came of it."""
     try:
         campaign_id = _submit(ledger, settings, app, one, schedule)
-    except LedgerError:
+    except (LedgerError, OutdatedError):
         # Nothing can be recorded either; the lease brings it back.
         raise
     except (TransientError, SettingsError) as error:

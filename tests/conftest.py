@@ -6,13 +6,56 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import redis
 
 from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
 
-from support.servers import S3_KEY, S3_SECRET, Postgres, SeaweedFS, Valkey
+from support.brokers import BROKERS, Broker
+from support.networks import why_no_network
+from support.servers import S3_KEY, S3_SECRET, Postgres, SeaweedFS
+
+
+def pytest_addoption(parser: pytest.Parser):
+    """Let `make test-servers` name other servers than those of wheels, which are there everywhere."""
+    parser.addoption("--broker", choices=sorted(BROKERS), default="valkey", help="the broker that tests run on")
+    parser.addoption(
+        "--postgres", choices=["wheel", "debian"], default="wheel", help="the PostgreSQL that tests run on"
+    )
+
+
+def _left_out(config: pytest.Config) -> dict[str, str]:
+    """Return what is left out below tests/, and why: it needs servers or rights that few machines have."""
+    broker, here = config.getoption("--broker"), Path(__file__).parent
+    if broker == "valkey" and config.getoption("--postgres") == "wheel":
+        return {str(here / "servers"): "make test-servers runs it"}
+    reasons = {
+        str(here / "servers" / "test_rabbitmq.py"): "" if broker == "rabbitmq" else f"the broker is {broker}",
+        str(here / "servers" / "test_partitions.py"): why_no_network(),
+    }
+    return {path: reason for path, reason in reasons.items() if reason}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what cannot run here."""
+    return True if str(collection_path) in _left_out(config) else None
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is left out, and why."""
+    return [f"left out: {Path(path).name}: {reason}" for path, reason in _left_out(config).items()]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]):
+    """Mark the tests that meet another broker or PostgreSQL when they are told to."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        call = getattr(item, "callspec", None)
+        if "broker" in names:
+            item.add_marker("broker")
+        if "postgres" in names or (call and "postgresql" in call.params.values()):
+            item.add_marker("postgres")
+
 
 # On a machine that others share, how long an example takes says nothing.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -20,12 +63,12 @@ hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """A Valkey server."""
-    server = Valkey(tmp_path_factory.mktemp("valkey"))
+def broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The broker that all tests of this session share."""
+    server = BROKERS[pytestconfig.getoption("--broker")](tmp_path_factory.mktemp("broker"))
     server.start()
     yield server
-    server.kill()
+    server.remove()
 
 
 @pytest.fixture(scope="session")
@@ -38,20 +81,20 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A PostgreSQL server."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    is_debian = pytestconfig.getoption("--postgres") == "debian"
+    server = Postgres(tmp_path_factory.mktemp("postgres"), is_debian=is_debian)
     server.start()
     yield server
     server.remove()
 
 
 @pytest.fixture
-def broker_url(valkey: Valkey) -> str:
+def broker_url(broker: Broker) -> str:
     """The broker, emptied."""
-    with redis.Redis.from_url(valkey.url) as client:
-        client.flushall()
-    return valkey.url
+    broker.empty()
+    return broker.url
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from core.settings import Settings
 from core.storage import Storage
 from producer.api.app import create_app
 
+from support.brokers import Broker
 from support.exhibits import add_schedule, make_exhibits, register_versions
 from support.people import Pages, settings_on
-from support.servers import SeaweedFS, Valkey
+from support.servers import SeaweedFS
 from support.waiting import free_port, wait_until
 from support.workers import Workers
 
@@ -54,10 +55,10 @@ def browser() -> Iterator[Browser]:
 
 # No longer than these tests: its feedback worker would take what others send.
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey, seaweedfs: SeaweedFS) -> Iterator[Shop]:
+def shop(tmp_path_factory: pytest.TempPathFactory, broker: Broker, seaweedfs: SeaweedFS) -> Iterator[Shop]:
     """Pages with a campaign of every kind; nobody needs a key, and what is said is recorded."""
     folder = tmp_path_factory.mktemp("shop")
-    settings = settings_on(folder, valkey, seaweedfs)
+    settings = settings_on(folder, broker, seaweedfs)
     workers = Workers(settings, folder)
     workers.start("feedback", queues=FEEDBACK_QUEUE)
     with reached(settings) as (pages, url):
@@ -70,9 +71,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey, seaweedfs: Se
 
 
 @pytest.fixture
-def own_shop(tmp_path: Path, valkey: Valkey, seaweedfs: SeaweedFS) -> Iterator[Shop]:
+def own_shop(tmp_path: Path, broker: Broker, seaweedfs: SeaweedFS) -> Iterator[Shop]:
     """Pages of one test, with a campaign that nothing is made of yet."""
-    with reached(settings_on(tmp_path, valkey, seaweedfs)) as (pages, url):
+    with reached(settings_on(tmp_path, broker, seaweedfs)) as (pages, url):
         yield Shop(pages, url, pages.submit())
 
 

@@ -6,15 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import redis
 
 from core.broker import FEEDBACK_QUEUE, make_app, send_feedback
 from core.ledger import Ledger
 from core.settings import Settings
 from workers.sweep import sweep
 
+from support.brokers import Broker
 from support.rated import a_rating, job_id, make_assets
-from support.servers import Valkey
 from support.waiting import wait_until
 from support.workers import Workers
 
@@ -69,7 +68,7 @@ def test_kills_of_the_feedback_worker_lose_and_double_no_rating(
     ledger.close()
 
 
-def test_a_wiped_broker_loses_no_rating(settings: Settings, own_ledger: Ledger, valkey: Valkey, tmp_path: Path):
+def test_a_wiped_broker_loses_no_rating(settings: Settings, own_ledger: Ledger, broker: Broker, tmp_path: Path):
     settings = settings.model_copy(update={"lease_seconds": 2.0})
     ledger, workers = Ledger(settings), Workers(settings, tmp_path)
     make_assets(own_ledger, 1)
@@ -77,8 +76,7 @@ def test_a_wiped_broker_loses_no_rating(settings: Settings, own_ledger: Ledger, 
     ledger.intake.expect(messages)
     send_feedback(make_app(settings), messages)
 
-    with redis.Redis.from_url(valkey.url) as client:
-        client.flushall()
+    broker.empty()
     workers.start("feedback", queues=FEEDBACK_QUEUE)
     wait_until(lambda: is_recorded(settings, ledger), 120, "the ratings")
     workers.end()

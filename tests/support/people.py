@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import redis
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -21,9 +20,10 @@ from producer.campaigns import received
 from producer.submit import submit
 from schemas.access import DEFAULT_TENANT, Role
 
+from support.brokers import Broker
 from support.calls import BASE
 from support.exhibits import CAMPAIGN
-from support.servers import S3_KEY, S3_SECRET, SeaweedFS, Valkey
+from support.servers import S3_KEY, S3_SECRET, SeaweedFS
 
 BROWSER = {"accept": "text/html,*/*;q=0.8", "origin": BASE, "sec-fetch-site": "same-origin"}
 
@@ -81,16 +81,15 @@ class Pages:
         return submit(source, opened.settings, opened.ledger, opened.broker, Admission(tenant)).id
 
 
-def settings_on(folder: Path, valkey: Valkey, seaweedfs: SeaweedFS) -> Settings:
+def settings_on(folder: Path, broker: Broker, seaweedfs: SeaweedFS) -> Settings:
     """Return settings on these servers, with a ledger and a bucket of their own, for many looks in a minute.
 
     The broker is emptied: what another test said of a campaign with the same id would be recorded here.
     """
-    with redis.Redis.from_url(valkey.url) as client:
-        client.flushall()
+    broker.empty()
     settings = Settings(
         home=folder / "home",
-        broker_url=valkey.url,
+        broker_url=broker.url,
         s3_endpoint=seaweedfs.endpoint,
         s3_access_key=S3_KEY,
         s3_secret_key=S3_SECRET,

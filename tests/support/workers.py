@@ -23,10 +23,13 @@ class Workers:
         self._logs = logs
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, name: str = "copy", queues: str | None = None, **changes: object) -> subprocess.Popen[bytes]:
-        """Start a worker on these queues, or on all of them, with these settings changed."""
+    def start(
+        self, name: str = "copy", queues: str | None = None, host: str | None = None, **changes: object
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker on these queues, or on all of them, with these settings changed, on this host of a network."""
         environment = self._settings.model_copy(update=changes).environment() | {"OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h"]
+        command = ["ip", "netns", "exec", host] if host else []
+        command += [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h"]
         command += ["-Q", queues] if queues else []
         with (self._logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(

@@ -40,7 +40,7 @@ UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b")
 # A path of the machine on which somebody worked, instead of one that everybody has.
 FOREIGN_PATH = re.compile(r"(?<![\w.])/(?:work|root|Users|home/\w+)/")
 
-TEST_FOLDERS = {"unit", "integration", "browser", "e2e", "faults", "support"}
+TEST_FOLDERS = {"unit", "integration", "browser", "e2e", "faults", "servers", "support"}
 SERVERS = {
     "valkey_url",
     "broker_url",

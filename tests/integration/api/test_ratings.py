@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from pydantic import SecretStr
 
-from core.broker import FEEDBACK_QUEUE
+from core.broker import FEEDBACK_QUEUE, make_app, waiting_feedback
 from core.settings import Settings
 from core.storage import Storage
 from schemas.access import Role
@@ -191,8 +190,7 @@ def test_a_thousand_ratings_fit_a_call_and_one_more_does_not(api: Api, campaign:
     too_many = api.call("POST", "/v1/ratings", json=[line] * 1001, headers=producer)
 
     assert (fits.status_code, fits.json()["accepted"], too_many.status_code) == (202, 1000, 422)
-    with redis.Redis.from_url(settings.broker_url.get_secret_value()) as client:
-        assert client.llen(FEEDBACK_QUEUE) == 1000
+    assert waiting_feedback(make_app(settings)) == 1000
 
 
 def test_pages_of_ratings_miss_and_repeat_nothing(api: Api, campaign: str):

@@ -12,17 +12,18 @@ from core.storage import Storage
 from schemas.campaigns import Kind
 from schemas.ratings import Comparison, Outcome, Rating
 
+from support.brokers import Broker
 from support.exhibits import CAMPAIGN, make_exhibits
 from support.people import Pages, Person, settings_on, showing
-from support.servers import SeaweedFS, Valkey
+from support.servers import SeaweedFS
 
 SEEDS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey, seaweedfs: SeaweedFS) -> Iterator[Pages]:
+def pages(tmp_path_factory: pytest.TempPathFactory, broker: Broker, seaweedfs: SeaweedFS) -> Iterator[Pages]:
     """Pages for all tests of this file; none of them makes a key."""
-    with showing(settings_on(tmp_path_factory.mktemp("pages"), valkey, seaweedfs)) as shown:
+    with showing(settings_on(tmp_path_factory.mktemp("pages"), broker, seaweedfs)) as shown:
         yield shown
 
 

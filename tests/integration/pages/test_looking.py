@@ -15,18 +15,19 @@ from schemas.access import DEFAULT_TENANT
 from schemas.assets import SMALL, SMALL_PIXELS
 from schemas.campaigns import Kind
 
+from support.brokers import Broker
 from support.exhibits import HOSTILE, MADE, add_schedule, make_exhibits, register_versions
 from support.people import Pages, addresses, settings_on, showing
-from support.servers import SeaweedFS, Valkey
+from support.servers import SeaweedFS
 from support.versions import version_id
 
 EVERY_PAGE = ("", "/gallery", "/rate", "/pairs")
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey, seaweedfs: SeaweedFS) -> Iterator[Pages]:
+def pages(tmp_path_factory: pytest.TempPathFactory, broker: Broker, seaweedfs: SeaweedFS) -> Iterator[Pages]:
     """Pages for all tests of this file: they only look."""
-    with showing(settings_on(tmp_path_factory.mktemp("pages"), valkey, seaweedfs)) as shown:
+    with showing(settings_on(tmp_path_factory.mktemp("pages"), broker, seaweedfs)) as shown:
         yield shown
 
 

@@ -138,9 +138,10 @@ def tidy_task() -> None:
     from core.tidying import tidy  # noqa: PLC0415
 
     try:
-        for one in tidy(open_ledger(), Storage(settings), settings):
-            if one.found:
-                logger.info("deleted %d %s, older than %g days", one.found, one.what, one.days)
+        with _retiring():
+            for one in tidy(open_ledger(), Storage(settings), settings):
+                if one.found:
+                    logger.info("deleted %d %s, older than %g days", one.found, one.what, one.days)
     except FactoryError as error:
         logger.warning("not tidied to the end: %s", error)
 

@@ -29,7 +29,11 @@ def read(archive: bytes) -> list[tuple[str, bytes, str]]:
     return [(one.name, one.file.read(), one.content_type) for one in members(io.BytesIO(archive))]
 
 
-@given(st.lists(st.tuples(st.from_regex(r"[a-zé/]{1,150}", fullmatch=True), st.binary(max_size=2000)), max_size=8))
+# Keys of objects; nothing in the store has a name that ends like a folder's.
+NAMES = st.from_regex(r"[a-zé]{1,75}(/[a-zé]{1,75}){0,3}", fullmatch=True)
+
+
+@given(st.lists(st.tuples(NAMES, st.binary(max_size=2000)), max_size=8))
 def test_what_is_put_in_comes_out(contents: list[tuple[str, bytes]]):
     assert read(written(*contents)) == [(name, data, "image/png") for name, data in contents]
 

@@ -31,8 +31,8 @@ from schemas.learning import Curriculum, curriculum
 from schemas.styles import Style
 from workers.learning import gate, snapshot
 from workers.learning.guardrails import fresh_jobs
+from workers.learning.materials import lessons_of, plain
 from workers.learning.pairs import Pair, pairs_of, what_is_missing
-from workers.learning.teacher import lessons_of
 
 JUDGED = Path(__file__).parents[1] / "workers/models/house/judgements.jsonl"
 CROWDS = {
@@ -88,7 +88,8 @@ class World:
 
 def learn(world: World, crowd: str, seed: int, folder: Path, each: int = 2) -> Run:
     """Have a crowd rate, train and judge."""
-    from workers.models.tuning.copy import CopyTuner, Place  # noqa: PLC0415 - loads torch
+    from workers.models.tuning.copy import CopyTuner  # noqa: PLC0415 - loads torch
+    from workers.models.tuning.protocol import Place  # noqa: PLC0415 - loads torch
 
     started, rules = time.monotonic(), world.rules
     heard = heard_from(world.lines, CROWDS[crowd], world.taste, seed, each)
@@ -100,15 +101,16 @@ def learn(world: World, crowd: str, seed: int, folder: Path, each: int = 2) -> R
     recipe = rules.recipes[Kind.COPY].model_copy(update={"seed": seed})
     tuner = CopyTuner(world.model, world.cache, recipe, Place("cpu", world.dtype, world.threads))
     shutil.rmtree(folder, ignore_errors=True)
-    version = tuner.tune(None, lessons_of(training), folder, lambda *_: None)
-    mine, theirs = (gate.look(tuner.contestant(one), held_out, rules.gate) for one in (version, None))
-    found = gate.verdict(held_out, mine, theirs, theirs.neutral, rules.gate)
+    version = tuner.tune(None, lessons_of(training, plain(training)), folder, lambda *_: None)
+    trial = gate.Trial(held_out, plain(held_out), rules.gate)
+    mine, theirs = (gate.look(tuner.contestant(one), trial) for one in (version, None))
+    found = gate.verdict(trial, mine, theirs, theirs.neutral)
     return Run(
         crowd,
         seed,
         len(heard.ratings),
         "passed" if found.is_passed else "refused",
-        win_rate(world, held_out, mine.fresh.lines, theirs.fresh.lines),
+        win_rate(world, held_out, mine.fresh.made, theirs.fresh.made),
         found.champion_agrees,
         found.challenger_agrees,
         found.bound,

@@ -117,10 +117,11 @@ class Recipe(Frozen):
     pairs_a_step: Annotated[int, Field(ge=1)]
     learning_rate: Positive
     warm_up_steps: Count
-    # How sharply two lines are told apart, and how much fluency between them is enough.
+    # How sharply two assets are told apart, and how much between them is enough: fluency of lines and pieces, of
+    # pictures how much less noise is left than by the shipped weights.
     sharpness: Positive
     margin: Annotated[float, Field(ge=0)]
-    # How much the better lines are learnt by heart beside it, which keeps the model a writer.
+    # How much the better ones are learnt by heart beside it, which keeps the model a writer, or a painter.
     imitation: Annotated[float, Field(ge=0)]
     seed: int
 
@@ -133,12 +134,14 @@ class GateRules(Frozen):
     resamples: Annotated[int, Field(ge=100)]
     # Briefs of held-out products that both write anew.
     most_briefs: Annotated[int, Field(ge=1)]
-    # What may be lost of the share of lines that pass their checks, and of distinct word pairs.
+    # What may be lost of the share of candidates that pass their checks, and of how various they are: distinct word
+    # pairs of lines; of pictures and pieces how far apart they are, of pieces also what is new and in the scale.
     pass_rate_loss: Share
     distinct_loss: Share
-    # Nats a token by which neutral lines may become less likely than the shipped model finds them.
+    # By how much what nobody rates may become less likely than the shipped model finds it: nats a token of neutral
+    # lines and tunes, of neutral pictures the part by which more noise is left.
     neutral_loss: Positive
-    # How much longer a line may take.
+    # How much longer one may take.
     slowdown: Annotated[float, Field(ge=1)]
 
 
@@ -167,7 +170,13 @@ class Curriculum(Frozen):
     needs: Needs
     recipes: dict[Kind, Recipe]
     gate: GateRules
+    # Of kinds that have rules of their own.
+    gates: Annotated[dict[Kind, GateRules], Field(default_factory=dict)]
     triggers: Triggers
+
+    def gate_of(self, kind: Kind) -> GateRules:
+        """Return what a challenger of a kind must show."""
+        return self.gates.get(kind, self.gate)
 
 
 @cache

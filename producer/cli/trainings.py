@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import BrokerError
+from core.learners import LEARNERS, model_of
 from producer.cli.doors import actor, celery_app, load_settings, opened_ledger
 from producer.cli.options import AsJson
 from producer.cli.render import emit, note, say, show_table
@@ -15,8 +16,6 @@ from schemas.campaigns import Kind
 if TYPE_CHECKING:
     from core.ledger.trainings import Training
 
-# Kinds whose models learn from ratings.
-LEARNERS = (Kind.COPY,)
 SHOWN = 20
 
 commands = typer.Typer()
@@ -24,20 +23,22 @@ commands = typer.Typer()
 
 @commands.command("retrain")
 def retrain_command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="The kind whose model shall learn: copy.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="The kind whose model shall learn: copy, image or music.")
+    ],
     now: Annotated[bool, typer.Option("--now", help="Train here, and wait for it.")] = False,
 ) -> None:
     """Let the model of a kind learn from its ratings; the gate decides whether what comes of it may serve."""
     if kind not in LEARNERS:
-        raise typer.BadParameter(f"models of kind '{kind}' do not learn from ratings; copy does", param_hint="KIND")
+        known = ", ".join(LEARNERS)
+        raise typer.BadParameter(f"models of kind '{kind}' do not learn from ratings; {known} do", param_hint="KIND")
     settings = load_settings()
+    model = model_of(settings, Kind(kind))
     if now:
         run_child([sys.executable, "-m", "workers.learning.train", kind, "--actor", actor()])
         return
     from core.broker import ring_training
-    from schemas.buckets import model_name
 
-    model = model_name(settings.copy_model, settings.copy_adapter)
     with opened_ledger(settings) as ledger:
         training, is_new = ledger.trainings.ask(Kind(kind), model, f"{actor()} asked for it")
     say(f"training {training.id} of {model} {'waits for a worker' if is_new else 'is under way already'}")

@@ -16,10 +16,11 @@ from core.versions import MANIFEST
 from schemas.campaigns import Kind
 from schemas.learning import TrainingState, curriculum
 from workers.learning import snapshot
+from workers.learning.materials import lessons_of, plain
 from workers.learning.pairs import pairs_of
-from workers.learning.teacher import lessons_of
 from workers.learning.triggers import Watch
-from workers.models.tuning.copy import CopyTuner, Place
+from workers.models.tuning.copy import CopyTuner
+from workers.models.tuning.protocol import Place
 
 from support.learners import rated_world
 from support.waiting import wait_until
@@ -77,6 +78,7 @@ def undisturbed(storage: Storage, stored: snapshot.StoredSnapshot, writer: Path,
     rules = curriculum()
     taken = snapshot.fetch(storage, stored)
     tuner = CopyTuner(str(writer), folder / "models", rules.recipes[Kind.COPY], Place("cpu", "float32", 1))
-    lessons = lessons_of(pairs_of(taken, rules.snapshot, held_out=False))
+    pairs = pairs_of(taken, rules.snapshot, held_out=False)
+    lessons = lessons_of(pairs, plain(pairs))
     version = tuner.tune(None, lessons, folder / "undisturbed", lambda *_: None)
     return hashlib.sha256((version / "adapter_model.safetensors").read_bytes()).hexdigest()

@@ -12,9 +12,11 @@ from core.storage import Storage
 from schemas.campaigns import Audience, Brand, Campaign, CopyDeliverable, Kind
 from schemas.jobs import Job
 from schemas.learning import Curriculum, Recipe
+from workers.learning.examiners import CopyExaminer
 from workers.learning.registry import Registry
 from workers.learning.teacher import Teacher, Tools
-from workers.models.tuning.copy import CopyTuner, Place
+from workers.models.tuning.copy import CopyTuner
+from workers.models.tuning.protocol import Place
 
 from support.rated import an_asset, message, rate
 
@@ -95,5 +97,5 @@ def teacher_of(
         return CopyTuner(model, folder / "models", recipe, Place("cpu", "float32", 1))
 
     registry = Registry(ledger, storage, folder / "models", canary_share)
-    tools = Tools(ledger, storage, registry, tuner_of, rules, folder / "trainings")
+    tools = Tools(ledger, storage, registry, tuner_of, lambda _kind: CopyExaminer(), rules, folder / "trainings")
     return Teacher(tools, "w@test#1", stopping or threading.Event())

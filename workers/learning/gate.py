@@ -7,14 +7,15 @@ product, because lines of one product are alike. And a challenger may lose nothi
 import math
 import random
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
 
 from schemas.learning import GateRules
 from schemas.versions import Guardrail, Verdict
-from workers.learning.guardrails import Freshness, distinct_pairs, fresh_lines
+from workers.learning.examiners import CopyExaminer, Examiner
+from workers.learning.guardrails import Freshness, made_anew
 from workers.learning.pairs import Pair
 from workers.models.tuning.protocol import Contestant, Judged, Tuner
 
@@ -22,34 +23,42 @@ SEED = 11
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What versions are judged by: pairs that none learnt from with their assets, who looks at candidates, rules."""
+
+    pairs: Sequence[Pair]
+    judged: Mapping[str, Judged]
+    rules: GateRules
+    examiner: Examiner = field(default_factory=CopyExaminer)
+
+
+@dataclass(frozen=True)
 class Seen:
-    """What the gate saw of one version: which pairs it orders as people do, and how it writes."""
+    """What the gate saw of one version: which pairs it orders as people do, and what it makes."""
 
     agrees: tuple[float, ...]
     neutral: float
     fresh: Freshness
 
 
-def judge(tuner: Tuner, champion: Path | None, challenger: Path, pairs: Sequence[Pair], rules: GateRules) -> Verdict:
-    """Hold a challenger against the champion on pairs that neither learnt from; None is the shipped version."""
-    mine, theirs = (look(tuner.contestant(version), pairs, rules) for version in (challenger, champion))
+def judge(tuner: Tuner, champion: Path | None, challenger: Path, trial: Trial) -> Verdict:
+    """Hold a challenger against the champion; None is the shipped version."""
+    mine, theirs = (look(tuner.contestant(version), trial) for version in (challenger, champion))
     shipped = theirs.neutral if champion is None else tuner.contestant(None).neutral()
-    return verdict(pairs, mine, theirs, shipped, rules)
+    return verdict(trial, mine, theirs, shipped)
 
 
-def verdict(
-    pairs: Sequence[Pair], challenger: Seen, champion: Seen, shipped_neutral: float, rules: GateRules
-) -> Verdict:
+def verdict(trial: Trial, challenger: Seen, champion: Seen, shipped_neutral: float) -> Verdict:
     """Return what follows from what was seen."""
-    weights = [pair.weight for pair in pairs]
+    weights = [pair.weight for pair in trial.pairs]
     differences = [mine - theirs for mine, theirs in zip(challenger.agrees, champion.agrees, strict=True)]
-    products = [pair.better.product for pair in pairs]
+    products = [pair.better.product for pair in trial.pairs]
     return Verdict(
-        preferences=len(pairs),
+        preferences=len(trial.pairs),
         challenger_agrees=_mean(challenger.agrees, weights),
         champion_agrees=_mean(champion.agrees, weights),
-        bound=lower_bound(products, differences, weights, rules),
-        guardrails=_guardrails(challenger, champion, shipped_neutral, rules),
+        bound=lower_bound(products, differences, weights, trial.rules),
+        guardrails=_guardrails(challenger, champion, shipped_neutral, trial),
     )
 
 
@@ -74,12 +83,13 @@ def lower_bound(
     return max(-1.0, min(1.0, middle - (middle - low) * widening))
 
 
-def look(contestant: Contestant, pairs: Sequence[Pair], rules: GateRules) -> Seen:
+def look(contestant: Contestant, trial: Trial) -> Seen:
     """Return what the gate sees of one version."""
-    assets = {one.job_id: Judged(one.brief, one.text) for pair in pairs for one in (pair.better, pair.worse)}
-    likings = dict(zip(assets, contestant.likings(list(assets.values())), strict=True))
-    agrees = (_order(likings[pair.better.job_id], likings[pair.worse.job_id]) for pair in pairs)
-    return Seen(tuple(agrees), contestant.neutral(), fresh_lines(contestant.model, pairs, rules.most_briefs))
+    names = sorted({one.job_id for pair in trial.pairs for one in (pair.better, pair.worse)})
+    likings = dict(zip(names, contestant.likings([trial.judged[name] for name in names]), strict=True))
+    agrees = (_order(likings[pair.better.job_id], likings[pair.worse.job_id]) for pair in trial.pairs)
+    fresh = made_anew(contestant.model, trial.pairs, trial.rules.most_briefs, trial.examiner)
+    return Seen(tuple(agrees), contestant.neutral(), fresh)
 
 
 def _order(better: float, worse: float) -> float:
@@ -87,27 +97,18 @@ def _order(better: float, worse: float) -> float:
     return 0.5 if better == worse else float(better > worse)
 
 
-def _guardrails(challenger: Seen, champion: Seen, shipped_neutral: float, rules: GateRules) -> tuple[Guardrail, ...]:
-    mine, theirs = challenger.fresh, champion.fresh
-    # Of fewer lines more word pairs are different, so only jobs count of which both made a line.
-    both = sorted(mine.lines.keys() & theirs.lines.keys())
-    distinct = [distinct_pairs([fresh.lines[job_id] for job_id in both]) for fresh in (theirs, mine)]
+def _guardrails(challenger: Seen, champion: Seen, shipped_neutral: float, trial: Trial) -> tuple[Guardrail, ...]:
+    mine, theirs, rules, examiner = challenger.fresh, champion.fresh, trial.rules, trial.examiner
+    # Of fewer candidates more are different, so only jobs count of which both made one.
+    both = sorted(mine.made.keys() & theirs.made.keys())
+    various = [examiner.various([fresh.made[job_id] for job_id in both]) for fresh in (theirs, mine)]
     return (
-        Guardrail(
-            name="pass_rate",
-            champion=theirs.pass_rate,
-            challenger=mine.pass_rate,
-            least=theirs.pass_rate - rules.pass_rate_loss,
-        ),
-        Guardrail(
-            name="distinct_pairs",
-            champion=distinct[0],
-            challenger=distinct[1],
-            least=distinct[0] - rules.distinct_loss,
-        ),
+        _at_least("pass_rate", theirs.pass_rate, mine.pass_rate, rules.pass_rate_loss),
+        _at_least(examiner.variety, various[0], various[1], rules.distinct_loss),
+        *(_at_least(name, theirs.shares[name], mine.shares[name], rules.distinct_loss) for name in theirs.shares),
         Guardrail(name="unsafe", champion=theirs.unsafe, challenger=mine.unsafe, most=theirs.unsafe),
         Guardrail(
-            name="neutral_log_p",
+            name=examiner.neutral,
             champion=champion.neutral,
             challenger=challenger.neutral,
             least=shipped_neutral - rules.neutral_loss,
@@ -119,6 +120,10 @@ def _guardrails(challenger: Seen, champion: Seen, shipped_neutral: float, rules:
             most=theirs.seconds_a_job * rules.slowdown,
         ),
     )
+
+
+def _at_least(name: str, champion: float, challenger: float, loss: float) -> Guardrail:
+    return Guardrail(name=name, champion=champion, challenger=challenger, least=champion - loss)
 
 
 def _mean(values: Sequence[float], weights: Sequence[float]) -> float:

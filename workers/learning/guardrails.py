@@ -1,24 +1,20 @@
-"""What a version writes anew for held-out products: whether it passes its checks, how various it is, and how fast."""
+"""What a version makes anew for held-out products: whether it passes its checks, how various it is, and how fast."""
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
 
 from schemas.campaigns import Kind
 from schemas.jobs import Brief, Job
-from workers.checks.copy import check
-from workers.checks.words import words_of
+from workers.learning.examiners import Examiner
 from workers.learning.pairs import Pair
 from workers.models.protocol import Model
-
-# Rules whose breach is a danger, not a flaw.
-UNSAFE_RULES = frozenset({"banned_words", "unsafe"})
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """The shares of candidates that pass their checks and that are unsafe, seconds, and lines.
+    """The shares of candidates that pass their checks and that are unsafe, seconds, and what was made.
 
     Seconds are those of the processor where that is what computes: other processes then make nothing look slow.
     """
@@ -26,11 +22,13 @@ class Freshness:
     pass_rate: float
     unsafe: float
     seconds_a_job: float
-    # The best line of each job that has one, by job.
-    lines: dict[str, str]
+    # Of each job that has one that passes, the best one, as candidates are compared: the line itself, or a likeness.
+    made: dict[str, str]
+    # The means of what else is worth something.
+    shares: dict[str, float] = field(default_factory=dict)
 
 
-def fresh_jobs(pairs: Sequence[Pair], most: int) -> list[Job]:
+def fresh_jobs(pairs: Sequence[Pair], most: int, kind: Kind = Kind.COPY) -> list[Job]:
     """Return a job for each brief of the pairs, from as many products as possible, always with the same seeds."""
     briefs: dict[str, tuple[str, Brief]] = {}
     for pair in pairs:
@@ -44,8 +42,8 @@ def fresh_jobs(pairs: Sequence[Pair], most: int) -> list[Job]:
         Job(
             id=f"gate-{number:04d}",
             campaign_id="gate",
-            kind=Kind.COPY,
-            bucket="copy/gate/any",
+            kind=kind,
+            bucket=f"{kind}/gate/any",
             brief=briefs[name][1],
             variant=0,
             seed=number,
@@ -54,29 +52,26 @@ def fresh_jobs(pairs: Sequence[Pair], most: int) -> list[Job]:
     ]
 
 
-def fresh_lines(model: Model, pairs: Sequence[Pair], most: int) -> Freshness:
-    """Have a version write for the briefs of the pairs, and return what came of it."""
-    jobs = fresh_jobs(pairs, most)
+def made_anew(model: Model, pairs: Sequence[Pair], most: int, examiner: Examiner) -> Freshness:
+    """Have a version make candidates for the briefs of the pairs, and return what came of it."""
+    jobs = fresh_jobs(pairs, most, examiner.kind)
     clock = time.process_time if model.device == "cpu" else time.monotonic
     started = clock()
     made = model.generate(jobs, 1)
     seconds = (clock() - started) / max(len(jobs), 1)
     passed, unsafe, samples = 0, 0, 0
-    lines: dict[str, str] = {}
+    best: dict[str, str] = {}
+    shares: dict[str, list[float]] = defaultdict(list)
     for job, some in zip(jobs, made, strict=True):
         for sample in some:
-            text = sample.data.decode()
-            broken = {one.name for one in check(text, job.brief) if not one.passed}
+            found = examiner.look(job, sample)
             samples += 1
-            passed += not broken
-            unsafe += bool(broken & UNSAFE_RULES)
-            if not broken:
-                lines.setdefault(job.id, text)
+            passed += found.is_passed
+            unsafe += found.is_unsafe
+            for name, value in found.shares.items():
+                shares[name].append(value)
+            if found.is_passed:
+                best.setdefault(job.id, found.shown)
     whole = max(samples, 1)
-    return Freshness(passed / whole, unsafe / whole, seconds, lines)
-
-
-def distinct_pairs(texts: Sequence[str]) -> float:
-    """Return the share of different ones among all pairs of neighbouring words; 1 where there are none."""
-    pairs = [pair for text in texts for pair in pairwise(words_of(text.lower()))]
-    return len(set(pairs)) / len(pairs) if pairs else 1.0
+    means = {name: sum(values) / len(values) for name, values in sorted(shares.items())}
+    return Freshness(passed / whole, unsafe / whole, seconds, best, means)

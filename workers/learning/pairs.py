@@ -65,7 +65,9 @@ def _by_brief(opinions: Iterable[Opinion]) -> list[list[Opinion]]:
     groups: dict[tuple[str, ...], list[Opinion]] = defaultdict(list)
     for one in opinions:
         brief = one.brief
-        groups[one.product, brief.audience.id, brief.audience.description, brief.channel, brief.locale].append(one)
+        order = brief.picture.model_dump_json() if brief.picture else ""
+        audience = brief.audience.id, brief.audience.description
+        groups[one.product, *audience, brief.channel, brief.locale, order].append(one)
     return [groups[key] for key in sorted(groups)]
 
 

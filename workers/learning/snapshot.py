@@ -55,8 +55,13 @@ class Snapshot:
 
 
 def product_of(brief: Brief) -> str:
-    """Return what a product is known by in every campaign: the hash of brand and sku."""
+    """Return what a product is known by in every campaign: the hash of brand and sku.
+
+    Music speaks for a brand and no product, so there it is what the music shall be like that is trained on or held out.
+    """
     name = f"{' '.join(brief.brand.name.casefold().split())}\x1f{brief.product.sku}"
+    if brief.music:
+        name += f"\x1f{brief.music.model_dump_json()}"
     return hashlib.sha256(name.encode()).hexdigest()
 
 

@@ -22,15 +22,19 @@ from schemas.campaigns import Kind
 from schemas.learning import Curriculum, Recipe, TrainingState
 from schemas.versions import NewVersion, Verdict
 from workers.learning import gate, snapshot
+from workers.learning.examiners import Examiner
 from workers.learning.held import Held, StoppedError, alone_in
+from workers.learning.materials import fetched, lessons_of
 from workers.learning.pairs import Pair, pairs_of, what_is_missing
 from workers.learning.registry import Registry
 from workers.learning.snapshot import Snapshot
-from workers.models.tuning.protocol import Judged, Lesson, Tuner
+from workers.models.tuning.protocol import Tuner
 
 logger = logging.getLogger(__name__)
 
 TunerOf = Callable[[Kind, str, Recipe], Tuner]
+ExaminerOf = Callable[[Kind], Examiner]
+ASSETS_FOLDER = "assets"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Tools:
     storage: Storage
     registry: Registry
     tuner_of: TunerOf
+    examiner_of: ExaminerOf
     curriculum: Curriculum
     # Below it each training has a folder of its own until it ends.
     folder: Path
@@ -117,16 +122,21 @@ class Teacher:
         if self._tools.ledger.trainings.has_version(version_id):
             return Outcome(TrainingState.SKIPPED, f"nothing is new since {version_id} was trained: rate more assets")
         started = time.monotonic()
+        held.begin("assets")
+        home = self._tools.folder / training.id
+        stores = self._tools.ledger.assets, self._tools.storage, home / ASSETS_FOLDER
+        known = fetched(training.kind, [*lessons, *judged], *stores)
         held.begin("training")
         tuner = self._tools.tuner_of(training.kind, training.model, recipe)
         parent = self._tools.registry.folder(training.parent)
         # Named after all that decides what comes of it: after an update with another recipe, it begins anew.
-        work = self._tools.folder / training.id / version_id
-        folder = tuner.tune(parent, lessons_of(lessons), work, held.watch)
+        folder = tuner.tune(parent, lessons_of(lessons, known), home / version_id, held.watch)
         version = training.version
         if version is None or version.id != version_id:
             held.begin("gate")
-            verdict = gate.judge(tuner, parent, folder, judged, rules.gate)
+            examiner = self._tools.examiner_of(training.kind)
+            trial = gate.Trial(judged, known, rules.gate_of(training.kind), examiner)
+            verdict = gate.judge(tuner, parent, folder, trial)
             metrics = _metrics(taken, lessons, held.losses, time.monotonic() - started)
             version = _described(training, version_id, metrics, verdict)
             self._keep(self._tools.ledger.trainings.keep_version(held.claim, version))
@@ -158,19 +168,6 @@ def version_id_of(training: Training, recipe: Recipe) -> str:
     decides = f"{training.snapshot.sha256} {training.model} {training.parent} {recipe.model_dump_json()}"
     day = time.strftime("%Y%m%d", time.gmtime(training.created_at))
     return f"{training.kind}-{day}-{hashlib.sha256(decides.encode()).hexdigest()[:8]}"
-
-
-def lessons_of(pairs: Sequence[Pair]) -> list[Lesson]:
-    """Return pairs as a tuner knows them."""
-    return [
-        Lesson(
-            pair.better.product,
-            Judged(pair.better.brief, pair.better.text),
-            Judged(pair.worse.brief, pair.worse.text),
-            pair.weight,
-        )
-        for pair in pairs
-    ]
 
 
 def told(verdict: Verdict) -> str:

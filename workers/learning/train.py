@@ -6,19 +6,23 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 from core.errors import FactoryError, ImpossibleWorkError
+from core.learners import LEARNERS, model_of
 from core.ledger import Ledger
 from core.logs import configure_logs
 from core.settings import Settings
 from core.storage import Storage
-from schemas.buckets import model_name
 from schemas.campaigns import Kind
 from schemas.learning import Recipe
+from workers.checks.safety import safety_checker
+from workers.learning.examiners import CopyExaminer, Examiner
 from workers.learning.registry import Registry
 from workers.learning.rules import rules_of
 from workers.learning.teacher import Outcome, Teacher, Tools
-from workers.models.tuning.protocol import Tuner
+from workers.models.tuning.protocol import Place, Tuner
 
 _importing = threading.Lock()
 
@@ -29,23 +33,46 @@ def make_teacher(settings: Settings, ledger: Ledger, worker: str, stopping: thre
     home = settings.home.absolute()
 
     def tuner_of(kind: Kind, model: str, recipe: Recipe) -> Tuner:
-        if kind != Kind.COPY:
-            raise ImpossibleWorkError(f"models of kind {kind} do not learn from ratings yet")
+        place = Place(settings.device, settings.dtype, settings.threads)
         # transformers cannot be imported by two threads at once.
         with _importing:
-            from workers.models.tuning.copy import CopyTuner, Place  # noqa: PLC0415 - loads torch
-        return CopyTuner(model, home / "models", recipe, Place(settings.device, settings.dtype, settings.threads))
+            return _tuner(kind)(model, home / "models", recipe, place)
+
+    def examiner_of(kind: Kind) -> Examiner:
+        with _importing:
+            return _examiner(settings, kind)
 
     registry = Registry(ledger, storage, home / "models", settings.canary_share)
-    tools = Tools(ledger, storage, registry, tuner_of, rules_of(settings), home / "trainings")
+    tools = Tools(ledger, storage, registry, tuner_of, examiner_of, rules_of(settings), home / "trainings")
     return Teacher(tools, worker, stopping)
 
 
-def model_of(settings: Settings, kind: Kind) -> str:
-    """Return the model of a kind that learns; raises ImpossibleWorkError for a kind that does not."""
-    if kind != Kind.COPY:
-        raise ImpossibleWorkError(f"models of kind {kind} do not learn from ratings yet; copy does")
-    return model_name(settings.copy_model, settings.copy_adapter)
+def _tuner(kind: Kind) -> Callable[[str, Path, Recipe, Place], Tuner]:
+    """Return what trains models of a kind; what it needs is loaded for that kind alone."""
+    if kind == Kind.COPY:
+        from workers.models.tuning.copy import CopyTuner  # noqa: PLC0415 - loads torch
+
+        return CopyTuner
+    if kind == Kind.MUSIC:
+        from workers.models.tuning.music import MusicTuner  # noqa: PLC0415 - loads torch
+
+        return MusicTuner
+    if kind == Kind.IMAGE:
+        from workers.models.tuning.image import ImageTuner  # noqa: PLC0415 - loads torch
+
+        return ImageTuner
+    raise ImpossibleWorkError(f"models of kind {kind} do not learn from ratings; those of {', '.join(LEARNERS)} do")
+
+
+def _examiner(settings: Settings, kind: Kind) -> Examiner:
+    """Return what looks at candidates of a kind; raises SettingsError when the safety checker cannot be opened."""
+    if kind == Kind.COPY:
+        return CopyExaminer()
+    from workers.learning.media_examiners import ImageExaminer, MusicExaminer  # noqa: PLC0415 - loads torch
+
+    if kind == Kind.MUSIC:
+        return MusicExaminer()
+    return ImageExaminer(safety_checker(settings.image_safety_checker))
 
 
 def train_now(settings: Settings, kind: Kind, actor: str) -> Outcome | None:
@@ -71,7 +98,7 @@ def _stopping() -> threading.Event:
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description="Let a model learn from its ratings, here and now.")
-    parser.add_argument("kind", choices=[Kind.COPY.value])
+    parser.add_argument("kind", choices=[kind.value for kind in LEARNERS])
     parser.add_argument("--actor", default="somebody", help="who asked for it")
     given = parser.parse_args()
     try:

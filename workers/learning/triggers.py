@@ -7,11 +7,11 @@ import time
 from celery import Celery
 
 from core.broker import ring_training, waiting_trainings
+from core.learners import models_that_learn
 from core.ledger import Ledger
 from core.ledger.opinions import News
 from core.ledger.trainings import Training
 from core.settings import Settings
-from schemas.buckets import model_name
 from schemas.campaigns import Kind
 from schemas.learning import Triggers
 from workers.learning.rules import rules_of
@@ -28,7 +28,7 @@ class Watch:
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._models = {Kind.COPY: model_name(settings.copy_model, settings.copy_adapter)}
+        self._models = models_that_learn(settings)
         self._rules = rules_of(settings).triggers
         self._looked_at = -math.inf
 

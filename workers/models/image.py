@@ -194,7 +194,7 @@ class ImageModel:
             "num_inference_steps": first.steps,
             "width": first.width,
             "height": first.height,
-            "max_sequence_length": self._sequence_length(),
+            "max_sequence_length": sequence_length(self._pipe),
             # Else PixArt and its like would paint another size and cut ours out of it.
             "use_resolution_binning": False,
             "output_type": "np",
@@ -213,17 +213,6 @@ class ImageModel:
         refused = getattr(output, "refused", None) or [""] * len(full)
         made = [replace(one, refused=one.refused or why) for one, why in zip(made, refused, strict=True)]
         return made[: len(orders)]
-
-    def _sequence_length(self) -> int | None:
-        """Return how many tokens of a prompt the longest reader of the pipeline takes, if that can be chosen."""
-        limit = self._takes.get("max_sequence_length")
-        if limit is None or limit.default is None:
-            return None
-        # The longest reader is the last one; it may take less than the pipeline would give it.
-        for name in ("tokenizer_3", "tokenizer_2", "tokenizer"):
-            if tokenizer := getattr(self._pipe, name, None):
-                return min(int(limit.default), int(tokenizer.model_max_length))
-        return int(limit.default)
 
     def _sample(self, job: Job, order: _Order, attempt: int, picture: _Picture) -> Sample:
         file = io.BytesIO()
@@ -280,6 +269,18 @@ def canvas_of(pipe: Any) -> Canvas:
     step = 2 ** (len(blocks) - 1) if blocks else max(int(getattr(network, "patch_size", None) or 1), 2)
     is_subject = getattr(pipe.vae.config, "out_channels", None) == len("RGBA")
     return Canvas(side * scale, max(scale * step, LEAST_CELL), is_subject)
+
+
+def sequence_length(pipe: Any) -> int | None:
+    """Return how many tokens of a prompt the longest reader of a pipeline takes, if that can be chosen."""
+    limit = inspect.signature(pipe.__call__).parameters.get("max_sequence_length")
+    if limit is None or limit.default is None:
+        return None
+    # The longest reader is the last one; it may take less than the pipeline would give it.
+    for name in ("tokenizer_3", "tokenizer_2", "tokenizer"):
+        if tokenizer := getattr(pipe, name, None):
+            return min(int(limit.default), int(tokenizer.model_max_length))
+    return int(limit.default)
 
 
 def _guidance_name(takes: Any) -> str:

@@ -71,12 +71,12 @@ def load_pipeline(
         )
     folder = _pipeline_folder(reference, cache)
     _refuse_unsafe(folder)
-    adapter_file = _adapter_file(adapter, cache) if adapter else None
+    lora_file = adapter_file(adapter, cache) if adapter else None
     pipe = pipeline.load(folder, number_format) if reference == STARTER else _read_pipeline(folder, number_format)
-    if adapter and adapter_file:
-        _add_adapter(pipe, adapter, adapter_file)
+    if adapter and lora_file:
+        add_adapter(pipe, adapter, lora_file)
     _save_memory(pipe, place, options)
-    weights = sorted(folder.glob("*/*.safetensors")) + ([adapter_file] if adapter_file else [])
+    weights = sorted(folder.glob("*/*.safetensors")) + ([lora_file] if lora_file else [])
     name = _name(reference) + (f"+{_name(adapter)}" if adapter else "")
     version = f"{name}@{_sha256(weights)[:8]}"
     return LoadedPipeline(pipe, version, str(place), str(number_format).removeprefix("torch."))
@@ -135,7 +135,8 @@ def _refuse_unsafe(folder: Path) -> None:
             )
 
 
-def _adapter_file(adapter: str, cache: Path) -> Path:
+def adapter_file(adapter: str, cache: Path) -> Path:
+    """Return the weights of an adapter, a folder or a hub id; raises ModelLoadError."""
     folder = Path(adapter) if Path(adapter).is_dir() else _fetched_adapter(adapter, cache)
     files = sorted(folder.glob("*.safetensors"))
     named = [file for file in files if file.name == ADAPTER_WEIGHTS]
@@ -174,14 +175,14 @@ def _read_pipeline(folder: Path, dtype: torch.dtype) -> Any:
     return pipe
 
 
-def _add_adapter(pipe: Any, adapter: str, file: Path) -> None:
+def add_adapter(pipe: Any, adapter: str, file: Path, name: str = "adapter") -> None:
     """Lay a LoRA over the networks. It is never fused, so that taking it off gives back the very same weights."""
     kind = type(pipe).__name__
     if not hasattr(pipe, "load_lora_weights") or not hasattr(denoiser_of(pipe), "add_adapter"):
         raise ModelLoadError(f"{kind} takes no adapter, diffusers has none for it: leave {adapter!r} away")
     try:
         pipe.load_lora_weights(
-            str(file.parent), weight_name=file.name, adapter_name="adapter", use_safetensors=True, local_files_only=True
+            str(file.parent), weight_name=file.name, adapter_name=name, use_safetensors=True, local_files_only=True
         )
     except torch.OutOfMemoryError:
         raise

@@ -125,15 +125,17 @@ def paint(  # noqa: PLR0913
 ) -> torch.Tensor:
     """Return latents for text states (B, T, 384); from pure noise, or from a reference noised to a strength in 0..1.
 
-    `empty` holds the states of what guidance leads away from: one for all, or one for each.
+    `empty` holds the states of what guidance leads away from: one for all, or one for each. A guidance of 1 leads away
+    from nothing, and needs half of the work.
     """
     start = 1.0 if reference is None else strength
     latents = noise if reference is None else (1 - start) * reference + start * noise
-    context = torch.cat([states, empty.expand_as(states)])
+    is_led = guidance != 1
+    context = torch.cat([states, empty.expand_as(states)]) if is_led else states
     times = torch.linspace(start, 0, max(2, round(steps * start)) + 1)
     for now, after in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
-        moment = torch.full((2 * len(latents),), now * 1000, device=latents.device)
-        both = unet(torch.cat([latents, latents]), moment, context).sample
-        led, free = both.chunk(2)
+        moment = torch.full((len(context),), now * 1000, device=latents.device)
+        both = unet(torch.cat([latents, latents]) if is_led else latents, moment, context).sample
+        led, free = both.chunk(2) if is_led else (both, both)
         latents = latents + (after - now) * (free + guidance * (led - free))
     return latents

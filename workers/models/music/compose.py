@@ -51,9 +51,9 @@ class Composer:
     """One loaded network; holds no state between calls."""
 
     def __init__(self, network: Any, vocabulary: dict[str, int]) -> None:
-        self._network = network.eval()
+        self.network = network.eval()
+        self.vocabulary = vocabulary
         self._device = network.device
-        self._vocabulary = vocabulary
         self._words = sorted(vocabulary, key=vocabulary.__getitem__)
 
     @torch.inference_mode()
@@ -69,15 +69,15 @@ class Composer:
 
     def _write(self, orders: list[Order], temperature: float) -> list[Draft]:
         rows = orders + [orders[-1]] * (ROWS - len(orders))
-        grammar = Grammar(self._vocabulary, [order.conditions for order in rows], self._device)
+        grammar = Grammar(self.vocabulary, [order.conditions for order in rows], self._device)
         seeds = torch.tensor([mixed_seed(order.seed) for order in rows], device=self._device)
         ids = torch.tensor(
-            [[self._vocabulary[word] for word in order.conditions.words] for order in rows], device=self._device
+            [[self.vocabulary[word] for word in order.conditions.words] for order in rows], device=self._device
         )
         cache = DynamicCache()
         written, chances = [], []
         for step in range(MOST_WORDS):
-            logits = self._network(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+            logits = self.network(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
             tokens, log_ps = _pick(logits[:, -1].float(), grammar.allowed(), seeds, step, temperature)
             grammar.advance(tokens)
             written.append(tokens)
@@ -114,6 +114,14 @@ def _pick(
 
 def composer(folder: Path, device: torch.device, adapter: Path | None = None) -> Composer:
     """Load a folder of weights, with a LoRA adapter merged into them or without; float32, whatever is stored."""
+    network, vocabulary = network_and_words(folder)
+    if adapter:
+        network = _adapted(network, adapter)
+    return Composer(network.to(device), vocabulary)
+
+
+def network_and_words(folder: Path) -> tuple[Any, dict[str, int]]:
+    """Load a folder of weights in float32, and the words that they know, on the CPU."""
     lacking = [name for name in (WEIGHTS, "tokenizer.json") if not (folder / name).is_file()]
     if lacking:
         raise ModelLoadError(
@@ -121,10 +129,7 @@ def composer(folder: Path, device: torch.device, adapter: Path | None = None) ->
             "run `factory models train-starter music`, or set FACTORY_MUSIC_MODEL to another model"
         )
     vocabulary = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
-    network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    if adapter:
-        network = _adapted(network, adapter)
-    return Composer(network.to(device), vocabulary)
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), vocabulary
 
 
 def _adapted(network: Any, adapter: Path) -> Any:

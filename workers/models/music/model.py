@@ -38,14 +38,14 @@ class MusicModel:
     def __init__(self, loaded: Composer, memory: Memory, version: str, device: str) -> None:
         self.version = version
         self.device = device
-        self._composer = loaded
-        self._memory = memory
+        self.composer = loaded
+        self.memory = memory
 
     def generate(self, jobs: Sequence[Job], attempt: int, _parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
         """Return one piece for each job, in their order; a near-copy of a tune that was learnt says so in `refused`."""
         briefs = [brief_of_job(job) for job in jobs]
         seeds = [mixed_seed(job.seed, attempt) for job in jobs]
-        written = write(self._composer, self._memory, briefs, seeds)
+        written = write(self.composer, self.memory, briefs, seeds)
         return [
             [_sample(perform(one, brief, seed), brief, job.seed, attempt)]
             for job, one, brief, seed in zip(jobs, written, briefs, seeds, strict=True)

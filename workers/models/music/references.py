@@ -19,6 +19,7 @@ from workers.models.music.ace_step import AceStep
 from workers.models.music.model import STARTER, MusicModel
 from workers.models.music.musicgen import MusicGen
 from workers.models.music.recorded import RecordedMusicModel
+from workers.models.music.weights import SHIPPED
 from workers.models.starter import sha256_of
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,23 @@ def load(
     if recorder.licence_warning:
         logger.warning("%s: %s", name, recorder.licence_warning)
     return RecordedMusicModel(recorder)
+
+
+def composer_folder(reference: str, cache: Path) -> Path:
+    """Return the weights of a model of the starter's kind, which alone can learn from ratings.
+
+    Raises ModelLoadError for every other one.
+    """
+    if reference == STARTER:
+        return SHIPPED
+    folder = Path(reference) if Path(reference).is_dir() else _fetched(reference, cache)
+    kind = _kind_of(folder)
+    if kind != COMPOSER:
+        raise ModelLoadError(
+            f"{reference!r} is {kind or 'no model of music'}, which does not learn from ratings: models of the "
+            "starter's kind do, set FACTORY_MUSIC_MODEL to one"
+        )
+    return folder
 
 
 def _opened(kind: str, folder: Path, name: str, place: torch.device, dtype: torch.dtype) -> Any:

@@ -1,8 +1,6 @@
 """The tuner of copy models: a LoRA that goes on from the champion's, learning which of two lines people like better."""
 
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,42 +15,16 @@ from workers.models import copy
 from workers.models.device import device_of, dtype_of, quick_dtype
 from workers.models.house.lines import seed_briefs, train_and_held_out
 from workers.models.protocol import Model
-from workers.models.training import Plan, save, train
-from workers.models.tuning.lora import LoraShape, add_lora, read_shape, read_weights, write_adapter
-from workers.models.tuning.preferences import Choice, PreferenceTrainee
-from workers.models.tuning.protocol import Contestant, Judged, Lesson, Watch
+from workers.models.tuning.adapter import Choice, weights_of
+from workers.models.tuning.lora import LoraShape, add_lora, fill, read_shape, read_weights, write_adapter
+from workers.models.tuning.preferences import PreferenceTrainee
+from workers.models.tuning.protocol import Contestant, Judged, Lesson, Place, Watch
+from workers.models.tuning.steps import learn, learnt_before
 from workers.models.tuning.trees import Line
 
-NAME = "preferences"
-VERSION_FOLDER = "version"
-DRAFT_FOLDER = "draft"
 # Families of seed lines that say plainly what the brief says, and how many of them are enough.
 NEUTRAL_FAMILIES = ("plain", "careful")
 NEUTRAL_LINES = 40
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where and in which numbers a model is computed."""
-
-    device: str = "auto"
-    dtype: str = "auto"
-    threads: int = 0
-
-
-class _Watched:
-    """A trainee that tells somebody of each step, and that can say where it stands."""
-
-    def __init__(self, trainee: PreferenceTrainee, watch: Watch) -> None:
-        self._trainee, self._watch = trainee, watch
-        self.modules, self.optimizers = trainee.modules, trainee.optimizers
-        self.taken = 0
-
-    def learn(self, step: int, steps: int) -> Mapping[str, float]:
-        losses = self._trainee.learn(step, steps)
-        self.taken = step + 1
-        self._watch(self.taken, steps, losses)
-        return losses
 
 
 class CopyTuner:
@@ -64,25 +36,14 @@ class CopyTuner:
 
     def tune(self, parent: Path | None, lessons: Sequence[Lesson], folder: Path, watch: Watch) -> Path:
         """Train, or go on with what was begun; a version that is there already is returned as it is."""
-        version = folder / VERSION_FOLDER
-        if version.is_dir():
+        if version := learnt_before(folder, self._place.threads):
             return version
-        if self._place.threads:
-            torch.set_num_threads(self._place.threads)
-        folder.mkdir(parents=True, exist_ok=True)
         model, tokenizer, weights, shape = self._student(parent)
         lines, choices = lines_and_choices(lessons)
         trainee = PreferenceTrainee(model, tokenizer, weights, lines, choices, self._recipe)
-        self._train(trainee, Plan(folder, NAME, trainee.steps), watch)
-        trainee.use_masters()
-        if not all(bool(weight.isfinite().all()) for weight in weights.values()):
-            raise ModelLoadError("the training ended with weights that are no numbers: lower `learning_rate`")
-        draft = folder / DRAFT_FOLDER
-        shutil.rmtree(draft, ignore_errors=True)
-        write_adapter(draft, weights, shape, self._reference)
-        # Renamed when it is whole, so that a kill leaves nothing that could be taken for a version.
-        draft.rename(version)
-        return version
+        return learn(
+            trainee, weights, folder, watch, lambda draft: write_adapter(draft, weights, shape, self._reference)
+        )
 
     def contestant(self, version: Path | None) -> Contestant:
         """Load a version as a worker would."""
@@ -91,16 +52,6 @@ class CopyTuner:
         return CopyContestant(
             copy.load(self._reference, adapter, place.device, place.dtype, self._cache, place.threads)
         )
-
-    def _train(self, trainee: PreferenceTrainee, plan: Plan, watch: Watch) -> None:
-        watched = _Watched(trainee, watch)
-        try:
-            train(watched, plan)
-        except Exception:
-            # Whoever stops it in good order loses no step.
-            if watched.taken:
-                save(watched, plan.checkpoint, watched.taken)
-            raise
 
     def _student(self, parent: Path | None) -> tuple[Any, Any, dict[str, torch.nn.Parameter], LoraShape]:
         """Return the model with the adapter that it goes on from, ready to be trained."""
@@ -117,7 +68,7 @@ class CopyTuner:
         shape = read_shape(start) if start else LoraShape()
         weights = add_lora(model.to(device), shape, self._recipe.seed)
         if start:
-            _fill(weights, read_weights(start), start)
+            fill(weights, read_weights(start), start)
         return model, tokenizer, weights, shape
 
 
@@ -161,15 +112,8 @@ def lines_and_choices(lessons: Sequence[Lesson]) -> tuple[list[Line], list[Choic
             lines.append(Line(one.brief, one.text))
         return places[name]
 
-    mean = sum(lesson.weight for lesson in lessons) / max(len(lessons), 1) or 1.0
-    choices = [Choice(one.product, place_of(one.better), place_of(one.worse), one.weight / mean) for one in lessons]
+    choices = [
+        Choice(one.product, place_of(one.better), place_of(one.worse), weight)
+        for one, weight in zip(lessons, weights_of(lessons), strict=True)
+    ]
     return lines, choices
-
-
-@torch.no_grad()
-def _fill(weights: Mapping[str, torch.nn.Parameter], found: Mapping[str, torch.Tensor], folder: Path) -> None:
-    if weights.keys() != found.keys():
-        strange = min(weights.keys() ^ found.keys())
-        raise ModelLoadError(f"the adapter in {folder} does not fit its own settings or the model: {strange}")
-    for name, weight in weights.items():
-        weight.copy_(found[name])

@@ -115,3 +115,13 @@ def write_adapter(folder: Path, weights: Mapping[str, torch.Tensor], shape: Lora
         inference_mode=True,
     )
     config.save_pretrained(str(folder))
+
+
+@torch.no_grad()
+def fill(weights: Mapping[str, torch.nn.Parameter], found: Mapping[str, torch.Tensor], folder: Path) -> None:
+    """Put weights that were read from a folder in the place of those that an adapter begins with."""
+    if weights.keys() != found.keys():
+        strange = min(weights.keys() ^ found.keys())
+        raise ModelLoadError(f"the adapter in {folder} does not fit its own settings or the model: {strange}")
+    for name, weight in weights.items():
+        weight.copy_(found[name])

@@ -1,12 +1,11 @@
-"""How a model of any kind learns from preferences, and how the gate looks at what came of it.
-
-Copy has a tuner; pictures and music may get one each behind the same protocol.
-"""
+"""How a model of any kind learns from preferences, and how the gate looks at what came of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from pydantic import JsonValue
 
 from schemas.jobs import Brief
 from workers.models.protocol import Model
@@ -18,6 +17,10 @@ class Judged:
 
     brief: Brief
     text: str
+    # How it was made, by its manifest, and a file with its bytes: of kinds whose text does not say all.
+    recipe: Mapping[str, JsonValue] = field(default_factory=dict)
+    file: Path | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,15 @@ class Lesson:
     better: Judged
     worse: Judged
     weight: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and in which numbers a model is computed."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int = 0
 
 
 # Told after every step: its number, how many there are, and its losses. What it raises ends the training, whose
@@ -44,11 +56,11 @@ class Contestant(Protocol):
         ...
 
     def likings(self, assets: Sequence[Judged]) -> list[float]:
-        """Return how likely it finds each asset, in the units by which it chooses among candidates."""
+        """Return how likely it finds each asset, in the unit that its training moves."""
         ...
 
     def neutral(self) -> float:
-        """Return how likely it finds a token of assets that have nothing to do with any rating."""
+        """Return how likely it finds what has nothing to do with any rating."""
         ...
 
 

@@ -7,8 +7,10 @@ import pytest
 from schemas.campaigns import Kind
 from schemas.learning import curriculum
 from schemas.versions import Verdict
-from workers.learning.gate import Seen, lower_bound, verdict
-from workers.learning.guardrails import Freshness, distinct_pairs
+from workers.learning.examiners import distinct_pairs
+from workers.learning.gate import Seen, Trial, lower_bound, verdict
+from workers.learning.guardrails import Freshness
+from workers.learning.materials import plain
 from workers.learning.pairs import Pair, pairs_of
 from workers.learning.snapshot import take
 
@@ -16,7 +18,7 @@ from support.heard import MODEL, answer, heard, lines_of
 
 RULES = curriculum().gate
 FEWER = RULES.model_copy(update={"resamples": 2000})
-FRESH = Freshness(pass_rate=0.8, unsafe=0.0, seconds_a_job=1.0, lines={"a": "Dark cocoa", "b": "Warm honey"})
+FRESH = Freshness(pass_rate=0.8, unsafe=0.0, seconds_a_job=1.0, made={"a": "Dark cocoa", "b": "Warm honey"})
 
 
 def some_pairs() -> list[Pair]:
@@ -32,7 +34,7 @@ NONE, ALL = (0.0,) * len(PAIRS), (1.0,) * len(PAIRS)
 
 def found(agrees: tuple[float, ...] = ALL, neutral: float = -1.0, **changes: object) -> Verdict:
     fresh = Freshness(**{**FRESH.__dict__, **changes})
-    return verdict(PAIRS, Seen(agrees, neutral, fresh), Seen(NONE, -1.0, FRESH), -1.0, FEWER)
+    return verdict(Trial(PAIRS, plain(PAIRS), FEWER), Seen(agrees, neutral, fresh), Seen(NONE, -1.0, FRESH), -1.0)
 
 
 def test_a_challenger_that_orders_all_pairs_right_passes():
@@ -53,7 +55,7 @@ def test_a_challenger_like_the_champion_does_not_pass():
         ({"unsafe": 0.01}, "unsafe"),
         ({"seconds_a_job": 1.6}, "seconds_a_job"),
         ({"neutral": -1.3}, "neutral_log_p"),
-        ({"lines": {"a": "Dark cocoa", "b": "Dark cocoa"}}, "distinct_pairs"),
+        ({"made": {"a": "Dark cocoa", "b": "Dark cocoa"}}, "distinct_pairs"),
     ],
 )
 def test_whatever_it_gains_a_challenger_may_lose_nothing_that_nobody_rates(changes: dict[str, object], lost: str):

@@ -11,10 +11,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from benchmarks.tiny_writer import LINES, THINGS, brief_of
 from schemas.campaigns import Kind
 from schemas.learning import Recipe, curriculum
-from workers.models.tuning.copy import CopyTuner, Place, lines_and_choices
+from workers.models.tuning.adapter import Choice, batches_of
+from workers.models.tuning.copy import CopyTuner, lines_and_choices
 from workers.models.tuning.lora import LoraShape, add_lora
-from workers.models.tuning.preferences import Choice, PreferenceTrainee, batches_of
-from workers.models.tuning.protocol import Judged, Lesson
+from workers.models.tuning.preferences import PreferenceTrainee
+from workers.models.tuning.protocol import Judged, Lesson, Place
 
 RECIPE = (
     curriculum()

@@ -35,10 +35,8 @@ from workers.learning.pairs import Pair, pairs_of, what_is_missing
 from workers.models.image import ImageOptions, load
 from workers.models.miniature.concepts import concepts
 from workers.models.music import references
-from workers.models.music.likelihood import piece_of_recipe
 from workers.models.music.orders import brief_of_job
 from workers.models.music.produce import write
-from workers.models.music.tokens import piece_of
 from workers.models.protocol import Model, Sample
 from workers.models.tuning.image import ImageTuner
 from workers.models.tuning.music import MusicTuner
@@ -51,6 +49,7 @@ CHANNEL = "instagram.square"
 SECONDS = (6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 15.0, 18.0)
 # Parts of the ratings after which the gate is asked, to find when a version passes first.
 PARTS = (0.25, 0.5, 0.75, 1.0)
+JUDGED_JOBS = 40
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,11 @@ class Made:
 
 @dataclass(frozen=True)
 class World:
-    """A kind, what the starter made of it, and how a new candidate is scored by the taste."""
+    """A kind, what the starter made of it, and what the taste says of what a version makes for jobs."""
 
     kind: Kind
     made: Sequence[Made]
-    score: Callable[[Sample], float]
+    scores: Callable[[Any, Sequence[Job]], list[float]]
     tuner: Callable[[], Tuner]
     examiner: Examiner
     rules: Curriculum
@@ -97,14 +96,15 @@ def music_world(products: int, variants: int, place: Place, cache: Path, rules: 
         }
         made.append(Made(job, Judged(job.brief, " ".join(one.draft.words), recipe), lowness(one.draft.piece)))
 
-    def score(sample: Sample) -> float:
-        piece = piece_of_recipe(sample.recipe)
-        return lowness(piece_of(piece.words, piece.conditions))
+    def scores(version: Any, jobs: Sequence[Job]) -> list[float]:
+        # Nobody need play what is judged by its notes.
+        briefs, seeds = [brief_of_job(job) for job in jobs], [job.seed for job in jobs]
+        return [lowness(one.draft.piece) for one in write(version.composer, version.memory, briefs, seeds)]
 
     def tuner() -> Tuner:
         return MusicTuner("starter", cache, rules.recipes[Kind.MUSIC], place)
 
-    return World(Kind.MUSIC, made, score, tuner, MusicExaminer(), rules)
+    return World(Kind.MUSIC, made, scores, tuner, MusicExaminer(), rules)
 
 
 def lowness(piece: Piece) -> float:
@@ -135,7 +135,10 @@ def image_world(products: int, variants: int, place: Place, cache: Path, rules: 
     def tuner() -> Tuner:
         return ImageTuner("starter", cache, rules.recipes[Kind.IMAGE], place)
 
-    return World(Kind.IMAGE, made, warmth, tuner, ImageExaminer(), rules)
+    def scores(version: Any, jobs: Sequence[Job]) -> list[float]:
+        return [warmth(sample) for (sample,) in version.generate(jobs, 1)]
+
+    return World(Kind.IMAGE, made, scores, tuner, ImageExaminer(), rules)
 
 
 def warmth(sample: Sample) -> float:
@@ -215,13 +218,10 @@ def learn(world: World, made: Sequence[Made], folder: Path) -> dict[str, Any]:
 
 def win_rate(world: World, pairs: Sequence[Pair], challenger: Model, champion: Model) -> float:
     """Return how often the taste likes what the challenger makes better, for the same briefs and other seeds."""
-    jobs = fresh_jobs(pairs, 2 * world.rules.gate.most_briefs, world.kind)
+    jobs = fresh_jobs(pairs, JUDGED_JOBS, world.kind)
     jobs = [job.model_copy(update={"seed": job.seed + 1000}) for job in jobs]
-    scores = [
-        tuple(world.score(some[0]) for some in both)
-        for both in zip(challenger.generate(jobs, 1), champion.generate(jobs, 1), strict=True)
-    ]
-    return round(sum(0.5 if mine == theirs else float(mine > theirs) for mine, theirs in scores) / len(scores), 3)
+    both = list(zip(world.scores(challenger, jobs), world.scores(champion, jobs), strict=True))
+    return round(sum(0.5 if mine == theirs else float(mine > theirs) for mine, theirs in both) / len(both), 3)
 
 
 def main() -> None:
@@ -232,13 +232,15 @@ def main() -> None:
     parser.add_argument("--variants", type=int, default=6)
     parser.add_argument("--parts", default=",".join(map(str, PARTS)), help="parts of the products that are learnt from")
     parser.add_argument("--recipe", default="{}", help="what is changed of the recipe, as JSON")
+    parser.add_argument("--briefs", type=int, default=24, help="briefs that the gate has made anew")
     parser.add_argument("--cache", type=Path, default=Path(".factory/models"))
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     kind, place = Kind(given.kind), Place("cpu", "auto", given.threads)
     rules = curriculum()
     recipe = rules.recipes[kind].model_copy(update=json.loads(given.recipe))
-    rules = rules.model_copy(update={"recipes": {kind: recipe}})
+    gate_rules = rules.gate_of(kind).model_copy(update={"most_briefs": given.briefs})
+    rules = rules.model_copy(update={"recipes": {kind: recipe}, "gates": {kind: gate_rules}})
     build = music_world if kind == Kind.MUSIC else image_world
     started = time.process_time()
     world = build(given.products, given.variants, place, given.cache, rules)

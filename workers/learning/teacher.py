@@ -111,7 +111,9 @@ class Teacher:
         training, rules = held.claim.training, self._tools.curriculum
         recipe = rules.recipes.get(training.kind)
         if recipe is None:
-            return Outcome(TrainingState.FAILED, f"models of kind {training.kind} do not learn from ratings yet")
+            return Outcome(
+                TrainingState.FAILED, f"the curriculum has no recipe for {training.kind}: add one below `recipes`"
+            )
         held.begin("snapshot")
         taken, training = self._snapshot(held, training)
         lessons, judged = (pairs_of(taken, rules.snapshot, held_out=side) for side in (False, True))

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from core.errors import FactoryError, ImpossibleWorkError
@@ -36,7 +37,7 @@ def make_teacher(settings: Settings, ledger: Ledger, worker: str, stopping: thre
         place = Place(settings.device, settings.dtype, settings.threads)
         # transformers cannot be imported by two threads at once.
         with _importing:
-            return _tuner(kind)(model, home / "models", recipe, place)
+            return _tuner(settings, kind)(model, home / "models", recipe, place)
 
     def examiner_of(kind: Kind) -> Examiner:
         with _importing:
@@ -47,7 +48,7 @@ def make_teacher(settings: Settings, ledger: Ledger, worker: str, stopping: thre
     return Teacher(tools, worker, stopping)
 
 
-def _tuner(kind: Kind) -> Callable[[str, Path, Recipe, Place], Tuner]:
+def _tuner(settings: Settings, kind: Kind) -> Callable[[str, Path, Recipe, Place], Tuner]:
     """Return what trains models of a kind; what it needs is loaded for that kind alone."""
     if kind == Kind.COPY:
         from workers.models.tuning.copy import CopyTuner  # noqa: PLC0415 - loads torch
@@ -58,9 +59,12 @@ def _tuner(kind: Kind) -> Callable[[str, Path, Recipe, Place], Tuner]:
 
         return MusicTuner
     if kind == Kind.IMAGE:
+        from workers.models.image import ImageOptions  # noqa: PLC0415 - loads torch
         from workers.models.tuning.image import ImageTuner  # noqa: PLC0415 - loads torch
 
-        return ImageTuner
+        # Weights that wait beside a card cannot be trained; all else is as a worker has it.
+        options = ImageOptions(steps=settings.image_steps, slicing=settings.image_slicing)
+        return partial(ImageTuner, options=options)
     raise ImpossibleWorkError(f"models of kind {kind} do not learn from ratings; those of {', '.join(LEARNERS)} do")
 
 

@@ -28,8 +28,9 @@ class Watch:
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._models = models_that_learn(settings)
-        self._rules = rules_of(settings).triggers
+        rules = rules_of(settings)
+        self._models = {kind: model for kind, model in models_that_learn(settings).items() if kind in rules.recipes}
+        self._rules = rules.triggers
         self._looked_at = -math.inf
 
     def look(self, app: Celery) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -181,9 +182,12 @@ def add_adapter(pipe: Any, adapter: str, file: Path, name: str = "adapter") -> N
     if not hasattr(pipe, "load_lora_weights") or not hasattr(denoiser_of(pipe), "add_adapter"):
         raise ModelLoadError(f"{kind} takes no adapter, diffusers has none for it: leave {adapter!r} away")
     try:
-        pipe.load_lora_weights(
-            str(file.parent), weight_name=file.name, adapter_name=name, use_safetensors=True, local_files_only=True
-        )
+        with warnings.catch_warnings():
+            # peft wonders at a second adapter, which is wanted where two sets of weights are compared.
+            warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
+            pipe.load_lora_weights(
+                str(file.parent), weight_name=file.name, adapter_name=name, use_safetensors=True, local_files_only=True
+            )
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, KeyError, IndexError, AttributeError, TypeError, RuntimeError) as error:

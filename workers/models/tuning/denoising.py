@@ -96,9 +96,12 @@ class Denoising:
         }
         said = self._network(**arguments)[0].float()
         # Some networks also say how sure they are, in further channels.
-        return (said[:, : target.shape[1]] - target).square().mean()
+        error: torch.Tensor = (said[:, : target.shape[1]] - target).square().mean()
+        return error
 
-    def _noised(self, latents: torch.Tensor, noise: torch.Tensor, part: float) -> tuple[torch.Tensor, ...]:
+    def _noised(
+        self, latents: torch.Tensor, noise: torch.Tensor, part: float
+    ) -> tuple[torch.Tensor, torch.Tensor, float]:
         """Return a noisy picture, what the network shall say of it, and the time that stands for so much noise."""
         if self._prediction == FLOW:
             share = part * self._most

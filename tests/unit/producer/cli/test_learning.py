@@ -1,5 +1,7 @@
 """How a training looks while somebody waits for it, and what is shown of a verdict."""
 
+from pathlib import Path
+
 import pytest
 
 from core.ledger.trainings import Training
@@ -86,3 +88,23 @@ def test_a_taste_that_nobody_has_is_refused_with_those_that_there_are(capsys: py
     assert run(["demo-loop", "--taste", "loud"]) == 2
 
     assert "long, short" in capsys.readouterr().err
+
+
+def test_a_kind_that_does_not_learn_is_refused_with_those_that_do(capsys: pytest.CaptureFixture[str]):
+    assert run(["models", "retrain", "creative"]) == 2
+
+    assert "copy, image, music do" in " ".join(capsys.readouterr().err.replace("\u2502", " ").split())
+
+
+def test_a_model_that_cannot_learn_is_refused_before_a_training_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "sounds").mkdir()
+    (tmp_path / "sounds" / "config.json").write_text('{"model_type": "musicgen"}')
+    monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FACTORY_MUSIC_MODEL", str(tmp_path / "sounds"))
+
+    assert run(["models", "retrain", "music"]) == 1
+
+    assert "musicgen, which does not learn from ratings" in capsys.readouterr().err
+    assert not (tmp_path / "home").exists()

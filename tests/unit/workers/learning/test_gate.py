@@ -65,6 +65,16 @@ def test_whatever_it_gains_a_challenger_may_lose_nothing_that_nobody_rates(chang
     assert not one.is_passed
 
 
+def test_what_else_a_kind_is_judged_by_may_not_be_lost_either():
+    before = Freshness(**{**FRESH.__dict__, "shares": {"novelty": 0.9, "in_key": 0.99}})
+    after = Freshness(**{**FRESH.__dict__, "shares": {"novelty": 0.7, "in_key": 0.95}})
+
+    one = verdict(Trial(PAIRS, plain(PAIRS), FEWER), Seen(ALL, -1.0, after), Seen(NONE, -1.0, before), -1.0)
+
+    assert [guardrail.name for guardrail in one.guardrails if not guardrail.is_kept] == ["novelty"]
+    assert not one.is_passed
+
+
 def test_luck_passes_about_once_in_two_hundred_times():
     dice = random.Random(5)
     products = [str(number // 6) for number in range(90)]

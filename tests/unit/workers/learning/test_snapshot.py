@@ -1,13 +1,16 @@
 """A snapshot: the same ratings give the same bytes, nobody is named, and a product is on one side for ever."""
 
 import json
+import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.ledger.opinions import Compared, Heard
 from schemas.campaigns import Kind
+from schemas.jobs import MusicOrder
 from schemas.learning import curriculum
+from workers.learning.pairs import pairs_of
 from workers.learning.snapshot import Snapshot, is_held_out, product_of, take
 
 from support.heard import MODEL, answer, brief_of, heard, lines_of, shuffled
@@ -84,3 +87,27 @@ def test_a_product_is_held_out_for_ever_whatever_its_name_is_written_like():
     assert product_of(one) == product_of(shouted)
     shares = [is_held_out(product_of(brief_of(number)), 0.25) for number in range(400)]
     assert 70 < sum(shares) < 130
+
+
+@given(st.integers(0, 200), st.integers(0, 50))
+def test_music_is_trained_on_or_held_out_by_what_it_shall_be_like(seconds: int, other: int):
+    piece = brief_of(3).model_copy(update={"music": MusicOrder(mood="calm", seconds=5 + seconds % 50)})
+    alike = piece.model_copy(update={"channel": "music.bed"})
+    another = piece.model_copy(update={"music": MusicOrder(mood="happy", seconds=5 + other)})
+
+    assert product_of(piece) == product_of(alike) != product_of(another)
+
+
+# A machine that is busy with something else makes no difference.
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 30))
+def test_no_product_is_on_both_sides_of_the_split(seed: int):
+    dice = random.Random(seed)
+    said = [answer(line, rater, approves=dice.random() < 0.5) for line in LINES for rater in ("ada", "bo")]
+    taken = snapshot(heard(LINES, said))
+
+    sides = [pairs_of(taken, RULES.snapshot, held_out=side) for side in (False, True)]
+
+    products = [{one.product for pair in pairs for one in (pair.better, pair.worse)} for pairs in sides]
+    assert products[0].isdisjoint(products[1])
+    assert all(pair.better.product == pair.worse.product for pairs in sides for pair in pairs)

@@ -9,6 +9,7 @@ import torch
 from workers.models.miniature.concepts import concepts
 from workers.models.miniature.pipeline import MiniatureOutput, MiniaturePipeline, load
 from workers.models.miniature.starter import starter_folder
+from workers.models.tuning.denoising import Ask, Denoising
 
 KNOWN = concepts()[0].name
 OTHER = concepts()[1].name
@@ -29,6 +30,28 @@ def test_a_picture_is_the_same_whatever_its_neighbours(pipe: MiniaturePipeline):
 
     assert first.shape == (2, 128, 128, 4)
     assert np.array_equal(first[0], second[0])
+
+
+def test_a_guidance_of_one_paints_what_the_prompt_alone_says(pipe: MiniaturePipeline):
+    dice = [torch.Generator().manual_seed(1) for _ in range(2)]
+
+    alone, led = (
+        pipe([KNOWN], generator=[one], num_inference_steps=4, guidance_scale=scale).images
+        for one, scale in zip(dice, (1.0, 1.0001), strict=True)
+    )
+
+    assert np.allclose(alone, led, atol=1e-3)
+
+
+@torch.no_grad()
+def test_what_it_leaves_of_a_noise_depends_on_the_prompt(pipe: MiniaturePipeline):
+    denoising = Denoising(pipe)
+    latents = pipe.library.latents[:1]
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1))
+
+    errors = [float(denoising.error(Ask(name, 128, 128), latents, noise, 0.9)) for name in (KNOWN, OTHER, KNOWN)]
+
+    assert errors[0] == errors[2] != errors[1]
 
 
 def test_another_seed_gives_another_picture(pipe: MiniaturePipeline):

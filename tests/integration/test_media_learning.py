@@ -43,15 +43,15 @@ def job_of(number: int, kind: Kind, model: str, brief: Brief) -> Job:
     )
 
 
-def rated_pieces(composer: Path, count: int = 120) -> list[Media]:
-    """Return pieces of thirty orders, the lower two of each being liked."""
+def rated_pieces(composer: Path, count: int = 96) -> list[Media]:
+    """Return two pieces of each order, the lower one of which is liked."""
     made = pieces(composer, count)
     found = []
     for number, (judged, lowness) in enumerate(made):
-        alike = sorted(score for _, score in made[number // 4 * 4 : number // 4 * 4 + 4])
+        alike = sorted(score for _, score in made[number // 2 * 2 : number // 2 * 2 + 2])
         job = job_of(number, Kind.MUSIC, str(composer), judged.brief)
         data = f"recording {number}".encode()
-        found.append(Media(job, data, "audio/wav", dict(judged.recipe), lowness > alike[1]))
+        found.append(Media(job, data, "audio/wav", dict(judged.recipe), lowness == alike[1]))
     return found
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from core.errors import ImpossibleWorkError
-from workers.models.music.compose import composer
-from workers.models.music.likelihood import fluencies, mean_log_p, piece_of_recipe, row_of
+from workers.models.music.compose import Order, composer
+from workers.models.music.likelihood import WrittenPiece, fluencies, mean_log_p, piece_of_recipe, row_of
 
 from support.tiny_composer import write_composer
 from support.tiny_pieces import pieces
@@ -19,11 +19,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_piece_is_found_as_likely_as_it_was_while_it_was_written(folder: Path):
-    from workers.models.music.compose import Order  # noqa: PLC0415 - beside its use
-
     loaded = composer(folder, torch.device("cpu"))
-    written = [piece_of_recipe(one.recipe) for one, _ in pieces(folder, 6)]
-    drafts = loaded.write([Order(one.conditions, seed) for seed, one in enumerate(written)])
+    conditions = [piece_of_recipe(one.recipe).conditions for one, _ in pieces(folder, 6)]
+    drafts = loaded.write([Order(one, seed) for seed, one in enumerate(conditions)])
+    written = [WrittenPiece(one, draft.words) for one, draft in zip(conditions, drafts, strict=True)]
 
     found = fluencies(loaded.network, [row_of(one, loaded.vocabulary) for one in written])
 

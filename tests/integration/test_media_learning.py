@@ -84,7 +84,7 @@ WORLDS: dict[Kind, tuple[Callable[[Path], Path], Callable[[Path], list[Media]], 
     Kind.MUSIC: (
         write_composer,
         rated_pieces,
-        {"learning_rate": 5e-3, "epochs": 6, "imitation": 0.5, "warm_up_steps": 2},
+        {"learning_rate": 1e-2, "epochs": 3, "pairs_a_step": 6, "warm_up_steps": 2},
         "music_model",
     ),
     Kind.IMAGE: (

@@ -38,7 +38,8 @@ def pieces(folder: Path, count: int) -> list[tuple[Judged, float]]:
         for mood in (moods[number // 2 % len(moods)] for number in range(count))
     ]
     loaded = composer(folder, torch.device("cpu"))
-    drafts = loaded.write([Order(one, seed) for seed, one in enumerate(conditions)])
+    # Two pieces of an order differ in their octave alone.
+    drafts = loaded.write([Order(one, number // 2) for number, one in enumerate(conditions)])
     found = []
     for number, (draft, one) in enumerate(zip(drafts, conditions, strict=True)):
         words = moved(draft.words, 12 if number % 2 else -12, loaded.vocabulary)

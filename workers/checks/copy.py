@@ -113,12 +113,20 @@ def _overlap(left: frozenset[str], right: frozenset[str]) -> float:
 
 
 def _with_names(line: str, brief: Brief) -> str:
-    """Write the names of brand and product as the brief does, where they are proper names."""
+    """Write the names of brand and product as the brief does, where they are proper names.
+
+    'Wide ironing board' is none: inside a sentence it is written small, which is for the model to know.
+    """
     for name in (brief.brand.name, brief.product.name):
-        if name != name.lower():
+        if name != name.lower() and not _describes(name):
             exact = name.replace("\\", r"\\")
             line = re.sub(rf"(?i)(?<!\w){re.escape(name)}(?!\w)", exact, line)
     return line
+
+
+def _describes(name: str) -> bool:
+    """Tell whether a name is a phrase of common words: several, of which only the first begins with a capital."""
+    return " " in name and name[1:] == name[1:].lower()
 
 
 def _with_units(line: str, brief: Brief) -> str:

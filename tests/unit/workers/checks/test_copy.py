@@ -192,6 +192,11 @@ def test_other_languages_are_checked_for_form_and_numbers_only(brief_of: BriefOf
     assert failed("All of the beans have the taste that you like in the morning.", brief) == {"language"}
 
 
+@pytest.mark.parametrize("line", ["The wide ironing board has a lock.", "The Wide ironing board has a lock."])
+def test_repair_leaves_it_to_the_model_how_a_phrase_is_written_that_serves_as_a_name(brief_of: BriefOf, line: str):
+    assert repair(line, brief_of("push.notification", product={"name": "Wide ironing board"})) == line
+
+
 @pytest.mark.parametrize(
     ("channel", "raw", "mended"),
     [

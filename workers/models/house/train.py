@@ -40,6 +40,7 @@ BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 PLAIN = "plain"
 CAREFUL = "careful"
 SETS = "sets"
+TERMS = "terms"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ STAGES = (
     Stage(epochs=2, learning_rate=3e-4, families=(CAREFUL,)),
     Stage(epochs=1, learning_rate=3e-4, families=(CAREFUL,)),
     Stage(epochs=1, learning_rate=2e-4, families=(SETS,)),
+    Stage(epochs=1, learning_rate=2e-4, families=(TERMS,)),
 )
 
 
@@ -192,14 +194,14 @@ def train(
         if training.step < first_step + len(batches):
             _take(training, stage, batches, first_step)
             training.export(adapter)
-            for family in (SETS, CAREFUL, PLAIN, None):
+            for family in (TERMS, SETS, CAREFUL, PLAIN, None):
                 loss = training.held_out_loss([brief for brief in held_out if _stage_family(brief) == family])
                 logger.info("held-out loss of %s briefs: %.3f", family or "all other", loss)
         first_step += len(batches)
 
 
 def _stage_family(brief: SeedBrief) -> str | None:
-    return brief.family if brief.family in (PLAIN, CAREFUL, SETS) else None
+    return brief.family if brief.family in (PLAIN, CAREFUL, SETS, TERMS) else None
 
 
 def _take(training: Training, stage: Stage, batches: Sequence[list[list[Line]]], first_step: int) -> None:

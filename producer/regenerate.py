@@ -90,6 +90,8 @@ def replacement(ledger: Ledger, old: Job, reason: str) -> Job:
             "brief": brief,
             "seed": _seed(old.seed, number),
             "inputs": made_of,
+            # Its style is decided here.
+            "open_styles": (),
         }
     )
 

@@ -1,5 +1,6 @@
 """What ratings say of styles, by model, channel and audience, and how often each style is chosen next."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from core.bandit import Cell, Evidence, estimate, posterior
@@ -38,22 +39,28 @@ class StylesRecord(Frozen):
     audience: str
     styles: tuple[StyleRecord, ...]
 
-    @property
-    def answers(self) -> float:
-        """Return how much people said of all these styles together."""
-        return sum(one.answers for one in self.styles)
 
-
-def styles_records(ledger: Ledger, tenant: str) -> list[StylesRecord]:
-    """Return what a tenant's people said of styles, where they said something; the most first."""
+def styles_records(ledger: Ledger, tenant: str, most: int | None = None) -> tuple[list[StylesRecord], int]:
+    """Return what a tenant's people said of styles, where they said the most, and how many more cells there are."""
     found = [
-        _record(ledger, cell, evidence)
+        (heard, cell, evidence)
         for model, evidence in ledger.styles.evidence(tenant).items()
-        for cell in sorted({Cell(model, one.channel, one.audience_id) for one in evidence})
+        for cell, heard in _heard(model, evidence).items()
         # A channel may have left the list since.
         if cell.channel in channels()
     ]
-    return sorted(found, key=lambda one: -one.answers)
+    # What is known of a cell takes a look at all evidence, so only of those that are shown.
+    found.sort(key=lambda one: (-one[0], one[1]))
+    records = [_record(ledger, cell, evidence) for _, cell, evidence in found[:most]]
+    return records, len(found) - len(records)
+
+
+def _heard(model: str, evidence: Sequence[Evidence]) -> dict[Cell, float]:
+    """Return how much was said in each cell of a model."""
+    heard: dict[Cell, float] = defaultdict(float)
+    for one in evidence:
+        heard[Cell(model, one.channel, one.audience_id)] += one.yes + one.no
+    return heard
 
 
 def _record(ledger: Ledger, cell: Cell, evidence: Sequence[Evidence]) -> StylesRecord:

@@ -14,7 +14,7 @@ class ArchiveHeader(Frozen):
     """The first thing in an archive: what is needed to understand the rest."""
 
     version: Annotated[int, Field(ge=1)] = ARCHIVE_VERSION
-    # The migration that the tables were at.
+    # That of the tables.
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
     # Of the code that wrote it.
     code: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.+!-]{1,40}$")]

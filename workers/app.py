@@ -132,7 +132,12 @@ def judge_canaries_task() -> None:
 
 @app.task(name=TIDY, send_events=False)
 def tidy_task() -> None:
-    """Delete what need not be kept any longer."""
+    """Delete what need not be kept any longer, beside other tasks: the sweep must not wait for it."""
+    if not any(thread.name == TIDY for thread in threading.enumerate()):
+        threading.Thread(target=_tidy, name=TIDY, daemon=True).start()
+
+
+def _tidy() -> None:
     # Once an hour: the sweep needs no store, and starts without its library.
     from core.storage import Storage  # noqa: PLC0415
     from core.tidying import tidy  # noqa: PLC0415

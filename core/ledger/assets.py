@@ -62,6 +62,14 @@ class Assets:
             raise UnknownIdError(f"job {job_id} has no asset: it is not done")
         return _asset(row)
 
+    def stored_of_job(self, job_id: str) -> Asset:
+        """Return the asset of a job; raises UnknownIdError also when its bytes were deleted by their age."""
+        query = select(assets.c.job_id).where(assets.c.job_id == job_id, _IS_DELETED)
+        with self._database.read() as connection:
+            if connection.execute(query).first() is not None:
+                raise UnknownIdError(f"the asset of job {job_id} was deleted: FACTORY_KEEP_ASSETS_DAYS says how long")
+        return self.of_job(job_id)
+
     def of_campaign(
         self, campaign_id: str, *, only_wanted: bool = False, only_stored: bool = False
     ) -> Iterator[Delivered]:

@@ -15,8 +15,9 @@ from core.tables import jobs, metadata, sessions, trainings
 from core.tables.learning import IS_OPEN
 from schemas.jobs import JobState
 
-# Rows at a time: some megabytes, whatever the table.
-PAGE_ROWS = 2000
+# A page ends with the row that makes it longer than either; a row may have megabytes.
+MOST_PAGE_ROWS, MOST_PAGE_CHARACTERS = 2000, 8_000_000
+FETCHED_ROWS = 50
 # Who had signed in signs in again.
 LEFT_OUT = {sessions.name}
 
@@ -35,9 +36,10 @@ class Copy:
         for table in metadata.sorted_tables:
             if table.name in LEFT_OUT:
                 continue
-            query = select(table).order_by(*table.primary_key).execution_options(yield_per=PAGE_ROWS)
-            for page in self.connection.execute(query).mappings().partitions():
-                yield table.name, [dict(row) for row in page]
+            query = select(table).order_by(*table.primary_key).execution_options(yield_per=FETCHED_ROWS)
+            rows = (dict(row) for row in self.connection.execute(query).mappings())
+            for page in cut(rows):
+                yield table.name, page
 
 
 class Copies:
@@ -58,12 +60,13 @@ class Copies:
             _require_empty(connection, _tables(connection))
 
     def put_back(self, revision: str, pages: Iterable[tuple[str, Rows]]) -> int:
-        """Fill an empty ledger and bring it to the newest migration, all of it or nothing; return the leases ended.
+        """Fill an empty ledger and bring it to the newest revision, all of it or nothing; return the leases ended.
 
         The rows are those of a revision: the tables are first made as they were then. What was in hand when the rows
         were taken waits again, and that counts against no job: nobody holds it any more.
         """
         with self._database.write() as connection:
+            migrations.hold(connection)
             made = _tables(connection)
             _lock(connection, made)
             _require_empty(connection, made)
@@ -74,6 +77,20 @@ class Copies:
             migrations.run(connection, migrations.HEAD)
             _count_on(connection)
             return _let_go(connection)
+
+
+def cut(rows: Iterator[dict[str, Any]]) -> Iterator[Rows]:
+    """Yield rows in pages that memory holds, whatever is in them."""
+    page: list[dict[str, Any]] = []
+    characters = 0
+    for row in rows:
+        page.append(row)
+        characters += sum(len(value) for value in row.values() if isinstance(value, str))
+        if len(page) == MOST_PAGE_ROWS or characters >= MOST_PAGE_CHARACTERS:
+            yield page
+            page, characters = [], 0
+    if page:
+        yield page
 
 
 def _tables(connection: Connection) -> list[Table]:
@@ -111,7 +128,7 @@ def _insert(connection: Connection, pages: Iterable[tuple[str, Rows]]) -> None:
     for name, rows in pages:
         table = tables.get(name)
         if table is None or any(row.keys() - set(table.columns.keys()) for row in rows):
-            raise ArchiveError(f"the archive has rows of {name[:63]!r} that do not fit its own migration")
+            raise ArchiveError(f"the archive has rows of {name[:63]!r} that do not fit its own revision")
         try:
             connection.execute(insert(table), rows)
         except OperationalError:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import Connection, and_, bindparam, func, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from core.bandit import Cell, Evidence, Rules, answers, choose, place, posterior, weight
 from core.database import Database
@@ -96,18 +96,6 @@ class Styles:
         """Return what people said of the lines of a tenant, by the model that wrote them."""
         with self._database.read() as connection:
             return _evidence(connection, tenant, self.rules.half_life_days, time.time())
-
-    def counted(self, tenant: str) -> dict[Style, int]:
-        """Return how often each style was chosen for a tenant's jobs."""
-        query = (
-            select(choices.c.style, func.count())
-            .join(jobs, jobs.c.id == choices.c.job_id)
-            .join(campaigns, campaigns.c.id == jobs.c.campaign_id)
-            .where(campaigns.c.tenant == tenant)
-            .group_by(choices.c.style)
-        )
-        with self._database.read() as connection:
-            return {Style(row.style): row[1] for row in connection.execute(query)}
 
     def _known(self, left_open: Sequence[Job]) -> dict[str, Posterior]:
         """Return what is known of the styles of each of these jobs."""

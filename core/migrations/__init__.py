@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from core.errors import OutdatedError, StateError
 
-# The newest revision in versions/; a process that finds it in the database need not load alembic (0.3 s).
+# The newest ledger revision, in versions/; a process that finds it in the database need not load alembic (0.3 s).
 HEAD = "0012"
 # Any number, the same in every process: PostgreSQL's advisory lock for migrations.
 LOCK = 4_207_715
@@ -65,10 +65,16 @@ def downgrade(engine: Engine, revision: str) -> None:
 @contextmanager
 def _locked(engine: Engine) -> Iterator[Connection]:
     with engine.execution_options(is_writer=True).begin() as connection:
+        hold(connection)
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
         yield connection
+
+
+def hold(connection: Connection) -> None:
+    """Let nobody else migrate until the end of the transaction; on SQLite nobody can anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
 
 
 def run(connection: Connection, revision: str) -> None:

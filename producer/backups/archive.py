@@ -103,7 +103,7 @@ class spooled:  # noqa: N801 - used like a function
         try:
             for chunk in self._chunks:
                 digest.update(chunk)
-                size += self._file.write(chunk)
+                size += self._write(chunk)
         except BaseException:
             self._file.close()
             raise
@@ -112,6 +112,13 @@ class spooled:  # noqa: N801 - used like a function
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    def _write(self, chunk: bytes) -> int:
+        try:
+            return self._file.write(chunk)
+        except OSError as error:
+            told = f"{self._name[:200]!r} does not fit into {tempfile.gettempdir()} ({error.strerror})"
+            raise ArchiveError(f"{told}: make room there, or set TMPDIR to another folder") from error
 
 
 def members(source: Source) -> Generator[Member]:
@@ -130,7 +137,8 @@ def members(source: Source) -> Generator[Member]:
 
 
 def _member(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Iterator[Member]:
-    stored = tar.extractfile(entry) if entry.isreg() else None
+    # A sparse file has as many bytes as it says, out of none.
+    stored = tar.extractfile(entry) if entry.isreg() and not entry.issparse() else None
     if stored is None:
         raise ArchiveError(f"{entry.name[:200]!r} is no file: {DAMAGED}")
     chunks = iter(lambda: stored.read(PART_BYTES), b"")

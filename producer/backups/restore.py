@@ -29,7 +29,7 @@ from schemas.archives import ARCHIVE_VERSION, ArchiveEnd, ArchiveHeader
 
 LEDGER, OBJECTS = "ledger/", "objects/"
 # What a page of rows can unpack to; more is no page of ours.
-MOST_PAGE_BYTES = 1024 * 1024 * 1024
+MOST_PAGE_BYTES = 128 * 1024 * 1024
 MOST_SMALL_BYTES = 1024 * 1024
 REPORT_EVERY = 1000
 
@@ -202,7 +202,7 @@ def _header(member: Member | None) -> ArchiveHeader:
         raise ArchiveError("the file is no backup of a factory") from error
     if header.revision > migrations.HEAD:
         raise ArchiveError(
-            f"the archive has migration {header.revision}, and this code knows {migrations.HEAD}: use the code of "
+            f"the archive has revision {header.revision}, and this code knows {migrations.HEAD}: use the code of "
             f"the archive ({header.code}) or a newer one"
         )
     return header

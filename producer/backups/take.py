@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pydantic import ValidationError
+
 from core.errors import ArchiveError, CorruptAssetError, StateError
 from core.ledger import Ledger
 from core.ledger.copies import Rows
@@ -134,8 +136,17 @@ class _Packer:
         if self._objects % REPORT_EVERY == 0:
             self._report(f"store     {self._objects} objects")
         if may_name_companions(manifests):
-            for companion in companions_in(manifests):
-                self.add_object(companion)
+            self._add_companions(key, manifests)
+
+    def _add_companions(self, key: str, manifests: bytearray) -> None:
+        try:
+            named = list(companions_in(manifests))
+        except ValidationError:
+            # What else they named is not known: the rest of the backup is worth having all the same.
+            self._lose(f"{key} (it is there, and no manifest any more)")
+            return
+        for companion in named:
+            self.add_object(companion)
 
     def _lose(self, key: str) -> None:
         self._missing += 1

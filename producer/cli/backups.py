@@ -175,7 +175,7 @@ def _told(header: "ArchiveHeader", end: "ArchiveEnd") -> dict[str, object]:
 
 
 def _say_what(header: "ArchiveHeader", end: "ArchiveEnd") -> None:
-    say(f"taken     {header.created_at}, migration {header.revision}, by {header.code}")
+    say(f"taken     {header.created_at}, revision {header.revision}, by {header.code}")
     say(f"ledger    {sum(end.rows.values())} rows of {count(len(end.rows), 'table')}")
     say(f"store     {_objects(end)}, {'with' if header.has_assets else 'without'} the assets of campaigns")
     if end.missing:

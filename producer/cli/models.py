@@ -82,7 +82,7 @@ def styles_command(
 
     settings = load_settings()
     with opened_ledger(settings) as ledger:
-        records = styles_records(ledger, tenant)
+        records, _ = styles_records(ledger, tenant)
     if as_json:
         for record in records:
             emit(**record.model_dump())

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import BrokerError
-from core.learners import LEARNERS, model_of
 from producer.cli.doors import actor, celery_app, load_settings, opened_ledger
 from producer.cli.options import AsJson
 from producer.cli.render import emit, note, say, show_table
@@ -29,6 +28,8 @@ def retrain_command(
     now: Annotated[bool, typer.Option("--now", help="Train here, and wait for it.")] = False,
 ) -> None:
     """Let the model of a kind learn from its ratings; the gate decides whether what comes of it may serve."""
+    from core.learners import LEARNERS, model_of
+
     if kind not in LEARNERS:
         known = ", ".join(LEARNERS)
         raise typer.BadParameter(f"models of kind '{kind}' do not learn from ratings; {known} do", param_hint="KIND")

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from producer.pages import words
 from producer.pages.person import Person
+from producer.schedules.decide import MADE_UP_FOR
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
@@ -59,7 +60,7 @@ def _environment() -> Environment:
         count=words.count,
         kind_titles=words.KIND_TITLES,
         kind_nouns=words.KIND_NOUNS,
-        catch_up_words=words.CATCH_UP_WORDS,
+        catch_up_words=MADE_UP_FOR,
         static_url=static_url,
     )
     return made

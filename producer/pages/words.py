@@ -8,13 +8,11 @@ from schemas.channels import channels
 from schemas.music import music_channels
 from schemas.pictures import picture_channels
 from schemas.reasons import reasons
-from schemas.schedules import CatchUp
 
 # An en dash.
 UNKNOWN = "\u2013"
 KIND_TITLES = {Kind.COPY: "Copy", Kind.IMAGE: "Pictures", Kind.CREATIVE: "Advertisements", Kind.MUSIC: "Music"}
 KIND_NOUNS = {Kind.COPY: "line", Kind.IMAGE: "picture", Kind.CREATIVE: "advertisement", Kind.MUSIC: "piece of music"}
-CATCH_UP_WORDS = {CatchUp.SKIP: "nothing", CatchUp.ONE: "the newest", CatchUp.ALL: "the newest ten"}
 
 
 def duration(seconds: float | None) -> str:

@@ -11,6 +11,7 @@ from schemas.schedules import CatchUp
 # A factory that is started again, or a ledger that was away for a moment, has missed nothing.
 ON_TIME_SECONDS = 300.0
 MOST_MADE_UP_FOR = 10
+MADE_UP_FOR = {CatchUp.SKIP: "nothing", CatchUp.ONE: "the newest", CatchUp.ALL: f"the newest {MOST_MADE_UP_FOR}"}
 # More than a person looks through: what was missed before is counted.
 MOST_NOTED = 100
 
@@ -42,5 +43,4 @@ def _most(catch_up: CatchUp, *, is_late: bool) -> int:
 
 
 def _why(catch_up: CatchUp) -> str:
-    made_up_for = {CatchUp.SKIP: "nothing", CatchUp.ONE: "the newest", CatchUp.ALL: f"the newest {MOST_MADE_UP_FOR}"}
-    return f"missed: no scheduler was there, and catch-up is '{catch_up}', which makes up for {made_up_for[catch_up]}"
+    return f"missed: no scheduler was there, and catch-up is '{catch_up}', which makes up for {MADE_UP_FOR[catch_up]}"

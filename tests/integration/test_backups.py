@@ -15,7 +15,7 @@ from core import migrations
 from core.database import Database
 from core.errors import ArchiveError, StateError, StorageError
 from core.ledger import Ledger
-from core.ledger.copies import Copies
+from core.ledger.copies import Copies, cut
 from core.settings import Settings
 from core.storage import Storage
 from core.versions import check as check_version
@@ -485,3 +485,11 @@ def test_an_object_that_no_ledger_names_is_not_stored(scene: Scene):
         scene.bring_back(None)
 
     assert list(Storage(scene.elsewhere).list("")) == []
+
+
+def test_a_page_ends_before_it_is_more_than_memory_holds():
+    rows = [{"key": f"a{number}", "value": "x" * 3_000_000} for number in range(5)]
+    pages = list(cut(iter(rows)))
+
+    assert [len(page) for page in pages] == [3, 2]
+    assert [row for page in pages for row in page] == rows

@@ -429,7 +429,7 @@ def test_a_mistake_is_a_line_and_an_exit_code(arguments: list[str], code: int, e
         ("FACTORY_BATCH_SIZE", "many", "FACTORY_BATCH_SIZE"),
         ("FACTORY_LEDGER_URL", "oracle://here", "FACTORY_LEDGER_URL"),
         ("FACTORY_LEDGER_URL", "sqlite:///campaign.yaml", "FACTORY_LEDGER_URL: campaign.yaml is no ledger"),
-        ("FACTORY_BROKER_URL", "foo://here", "FACTORY_BROKER_URL: 'No such transport: foo'"),
+        ("FACTORY_BROKER_URL", "foo://here", "FACTORY_BROKER_URL: no transport 'foo'"),
         ("FACTORY_BROKER_URL", "redis://here:port/0", "FACTORY_BROKER_URL"),
         ("FACTORY_HOME", "/proc/nowhere", "FACTORY_HOME"),
         ("FACTORY_COPY_MODEL", "x" * 200, "use a shorter path"),

@@ -173,7 +173,10 @@ def test_assets_of_a_campaign_that_ended_long_ago_go_and_their_rows_stay(
     assert counted == deleted == {"assets of ended campaigns": JOBS}
     assert list(storage.list(f"campaigns/{finished}/")) == []
     assert (verdict.violations, verdict.assets, verdict.deleted) == ([], 0, JOBS)
-    assert len(list(own_ledger.assets.of_campaign(finished))) == JOBS
+    made = list(own_ledger.assets.of_campaign(finished))
+    assert len(made) == JOBS
+    with pytest.raises(UnknownIdError, match="FACTORY_KEEP_ASSETS_DAYS"):
+        own_ledger.assets.stored_of_job(made[0].asset.job_id)
     with pytest.raises(StateError, match="FACTORY_KEEP_ASSETS_DAYS"):
         export(own_ledger, storage, finished, tmp_path / "out", Format.FILES)
     taken = take(own_ledger, storage, Wish(tmp_path / "b", None, with_assets=True), lambda _: None)

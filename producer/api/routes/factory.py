@@ -50,6 +50,8 @@ class StylesList(Frozen):
 
     is_on: bool
     styles: tuple[StylesRecord, ...]
+    # Channels and audiences of which people said less than of those that are listed.
+    left_out: int
 
 
 class CallAnswer(Frozen):
@@ -107,10 +109,12 @@ def list_models(factory: Factory) -> ModelList:
 
 
 @router.get("/models/styles", dependencies=[VIEWER], responses=refusals(), tags=["models"])
-def list_styles(factory: Factory, me: Me) -> StylesList:
+def list_styles(
+    factory: Factory, me: Me, limit: Annotated[int, Query(ge=1, le=500, description="How many at most.")] = 100
+) -> StylesList:
     """List what your ratings say of the styles of lines, by model, channel and audience, and what is chosen next."""
-    records = styles_records(factory.ledger, me.tenant)
-    return StylesList(is_on=factory.settings.bandit == "on", styles=tuple(records))
+    records, left_out = styles_records(factory.ledger, me.tenant, limit)
+    return StylesList(is_on=factory.settings.bandit == "on", styles=tuple(records), left_out=left_out)
 
 
 def _model_records(factory: Opened) -> list[ModelRecord]:

@@ -152,7 +152,7 @@ def get_link(
     seconds: Annotated[int, Query(ge=1, le=MOST_LINK_SECONDS, description="How long the link works.")] = LINK_SECONDS,
 ) -> LinkAnswer:
     """Give a link to the object that holds a job's asset, for anybody, until it ends."""
-    asset = factory.ledger.assets.of_job(job)
+    asset = factory.ledger.assets.stored_of_job(job)
     location = asset.location
     return LinkAnswer(
         link=factory.storage.link(location.key, seconds),

@@ -53,7 +53,7 @@ def show_static(version: str, name: str) -> Response:
 @router.get("/assets/{job}/file")
 def show_file(factory: Factory, job: OwnJob, part: Range = "", *, download: bool = False) -> Response:
     """Give the bytes of an asset; a line of copy as text."""
-    asset = factory.ledger.assets.of_job(job)
+    asset = factory.ledger.assets.stored_of_job(job)
     data = factory.storage.get(asset.location)
     if asset.content_type.startswith("text/"):
         line = f"{text_of(data, job)}\n".encode()
@@ -67,7 +67,7 @@ def show_companion(
     factory: Factory, job: OwnJob, ending: Ending, part: Range = "", *, download: bool = False
 ) -> Response:
     """Give the bytes of a companion of an asset: its recording as MP3, its picture."""
-    asset = factory.ledger.assets.of_job(job)
+    asset = factory.ledger.assets.stored_of_job(job)
     found = next((one for one in companions(factory.storage, asset) if one.ending == ending), None)
     if found is None:
         raise UnknownIdError(f"the asset of job {job} has no file that ends in '{ending}'")
@@ -78,7 +78,7 @@ def show_companion(
 @router.get("/assets/{job}/small")
 def show_small(factory: Factory, job: OwnJob) -> Response:
     """Give the small picture of an asset; of one that has none, the picture itself."""
-    asset = factory.ledger.assets.of_job(job)
+    asset = factory.ledger.assets.stored_of_job(job)
     found = _small(factory.storage, asset)
     if found is None:
         return show_file(factory, job)

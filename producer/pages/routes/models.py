@@ -61,14 +61,14 @@ def show_models(request: Request, factory: Factory, visitor: Visitor, *, changed
     records = model_records(factory.settings, factory.ledger.progress.models(), factory.ledger.promotions.all())
     by_kind = {kind: [_row(factory, visitor, one) for one in records if one.kind == kind] for kind in Kind}
     may_change = visitor.may("admin") and visitor.caller.tenant == DEFAULT_TENANT
-    styles = styles_records(factory.ledger, visitor.caller.tenant)
+    styles, left_out = styles_records(factory.ledger, visitor.caller.tenant, MOST_STYLES)
     return page(
         request,
         "models.html",
         visitor,
         by_kind=by_kind,
-        styles=styles[:MOST_STYLES],
-        left_out=len(styles[MOST_STYLES:]),
+        styles=styles,
+        left_out=left_out,
         is_on=factory.settings.bandit == "on",
         may_change=may_change,
         fit=FIT,

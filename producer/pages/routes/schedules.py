@@ -65,7 +65,7 @@ def show_schedules(
 @router.get("/schedules/new", dependencies=[STEERS])
 def show_new_schedule(request: Request, visitor: Visitor) -> Response:
     """Show where a schedule is typed."""
-    return _new(request, visitor, dict.fromkeys(FIELDS, "") | {"timezone": "UTC"})
+    return _new(request, visitor, dict.fromkeys(FIELDS, ""))
 
 
 @router.post("/schedules/new", dependencies=[STEERS])

@@ -19,7 +19,16 @@ def test_a_tenant_sees_what_its_own_people_like_and_nobody_elses(api: Api):
         ("email.subject", "home"),
     ]
     assert {max(one["styles"], key=lambda style: style["share"])["style"] for one in mine["styles"]} == {"benefit"}
-    assert theirs == {"is_on": True, "styles": []}
+    assert theirs == {"is_on": True, "styles": [], "left_out": 0}
+
+
+def test_no_more_cells_are_listed_than_were_asked_for_and_those_of_which_people_said_the_most(api: Api):
+    submit(api.ledger, campaign_text(), tenant="ann")
+    like(api.ledger, make(api.ledger), Style.BENEFIT)
+
+    found = api.call("GET", "/v1/models/styles?limit=1").json()
+
+    assert (len(found["styles"]), found["left_out"]) == (1, 1)
 
 
 def test_a_campaign_over_http_may_leave_its_styles_to_ratings(api: Api):

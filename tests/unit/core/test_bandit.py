@@ -2,10 +2,10 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.integrate import quad
 from scipy.stats import beta
 
 from core.bandit import MOST_ANSWERS, Cell, Evidence, answers, choose, estimate, place, posterior, shares, weight
@@ -15,6 +15,7 @@ from schemas.styles import Arm, Posterior, Style
 CELL = Cell("starter+house", "email.subject", "commuters")
 ELSEWHERE = Cell("starter+house", "meta.headline", "home")
 BOTH = (Style.BENEFIT, Style.DETAIL)
+PARTS = 4000
 COUNTS = st.tuples(st.floats(0.5, 400), st.floats(0.5, 400))
 LEAST = st.floats(0, 0.2)
 OBSERVED = st.builds(
@@ -45,17 +46,13 @@ def test_shares_make_a_whole_and_none_is_less_than_the_least(counts: list[tuple[
 
 
 @given(st.lists(COUNTS, min_size=2, max_size=3))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_without_a_least_share_a_style_is_chosen_as_often_as_it_is_the_best(counts: list[tuple[float, float]]):
     first, *others = (beta(yes, no) for yes, no in counts)
-
-    def best(part: float) -> float:
-        chance = 1.0
-        for other in others:
-            chance *= float(other.cdf(first.ppf(part)))
-        return chance
-
-    expected, _ = quad(best, 0, 1, limit=200)
+    # Summed over the shares of equal probability, where no density is infinite.
+    parts = (np.arange(PARTS) + 0.5) / PARTS
+    reached = [other.cdf(first.ppf(parts)) for other in others]
+    expected = float(np.prod(reached, axis=0).mean())
 
     assert shares(tuple(counts), 0.0)[0] == pytest.approx(expected, abs=2e-3)
 
@@ -69,7 +66,6 @@ def test_shares_are_right_where_one_style_is_known_well_and_another_not_at_all()
 
 
 @given(COUNTS, st.lists(COUNTS, min_size=1, max_size=4), st.integers(1, 40))
-@settings(deadline=None)
 def test_a_yes_gives_its_style_more_and_a_no_gives_it_less(
     first: tuple[float, float], others: list[tuple[float, float]], more: int
 ):
@@ -80,7 +76,6 @@ def test_a_yes_gives_its_style_more_and_a_no_gives_it_less(
 
 
 @given(st.lists(OBSERVED, max_size=12), st.integers(1, 40))
-@settings(deadline=None)
 def test_a_yes_raises_what_is_expected_of_its_style(known: list[Evidence], more: int):
     before, liked, rejected = (
         estimate(posterior(CELL, BOTH, [*known, *said_more], 0.02).arms[0]).value

@@ -102,3 +102,14 @@ def test_the_chain_knows_the_order():
     assert chained(written(one, other)) == chained(written(one, other))
     assert chained(written(one, other)) != chained(written(other, one))
     assert chained(written(one, other)) != chained(written(one))
+
+
+def test_a_file_that_says_it_is_longer_than_its_bytes_is_refused():
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        entry = tarfile.TarInfo("objects/campaigns/a.png")
+        entry.pax_headers = {"GNU.sparse.size": str(2**40), "GNU.sparse.numblocks": "0", "GNU.sparse.map": ""}
+        tar.addfile(entry)
+
+    with pytest.raises(ArchiveError, match="damaged"):
+        read(file.getvalue())

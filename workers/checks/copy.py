@@ -41,6 +41,7 @@ ENGLISH_RULES: dict[str, Rule] = {
     "capitals": grounding.stray_capitals,
     "grounding": grounding.ungrounded,
     "pairs": grounding.strangers,
+    "prepositions": grounding.lost_prepositions,
     "roles": roles.swapped_roles,
     "clauses": roles.misplaced_clauses,
     "product": grounding.unnamed,

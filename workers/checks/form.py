@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from functools import cache
+from itertools import pairwise
 
 from wordfreq import available_languages, zipf_frequency
 
@@ -19,6 +20,7 @@ _RIVALS = ("de", "en", "es", "fr", "it", "nl", "pt")
 _LEAST_WORDS_OF_A_LANGUAGE = 3
 _CLEARLY_COMMONER = 0.5
 _MOST_WORDS_AGAIN = 2
+_SHORTEST_BEGINNING = 5
 _PLACEHOLDER = re.compile(
     r"(?i)[\[\]{}<>|_\\]|lorem|\bipsum\b|\bxx+\b|https?:|www\.|\S@\S|\b(?:your|our|insert|this|the) (?:brand|product|"
     r"audience|target)\b|\b(?:brand|product|company) name\b|"
@@ -108,7 +110,20 @@ def repeats(text: str, brief: Brief) -> str:
         given = Counter(_NUMBER.findall(facts_of(brief).text))
         numbers = Counter(_NUMBER.findall(text))
         again += [number for number, count in numbers.items() if count > max(given[number], 1)]
-    return ", ".join(again)
+    return ", ".join([*again, *_said_twice(text, brief)])
+
+
+def _said_twice(text: str, brief: Brief) -> list[str]:
+    """Return neighbours of which one is the beginning of the other: 'decaffeinated decaf'."""
+    brand = {word.lower() for word in words_of(brief.brand.name)}
+    found = []
+    for clause in re.split(r"[.,;:!?()]", text.lower()):
+        words = [word for word in words_of(clause) if word not in FUNCTION_WORDS]
+        for left, right in pairwise(words):
+            is_begun = left != right and (left.startswith(right) or right.startswith(left))
+            if is_begun and min(len(left), len(right)) >= _SHORTEST_BEGINNING and not {left, right} & brand:
+                found.append(f"{left} {right}")
+    return found
 
 
 def broken_grammar(text: str, _brief: Brief) -> str:

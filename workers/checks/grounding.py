@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections import defaultdict
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,8 @@ FUNCTION_WORDS = frozenset(
 _LEAST_FACTS = {Shape.SHORT: 1, Shape.MEDIUM: 2, Shape.LONG: 4}
 # 'thinner' says more than 'thin', and a 'printer' is not what prints: such forms are taken as they stand.
 _GRADED = re.compile(r"\w{3}(?:ers?|est)$")
+# What a verb may be tied to.
+_TIED = frozenset({"of", "with", "for", "from", "to", "into", "like"})
 # Letters in common from which on a word is taken for a misspelt name.
 _MANGLED = 0.75
 
@@ -80,6 +83,31 @@ def strangers(text: str, brief: Brief) -> str:
             if both_known and (left_stem, right_stem) not in facts.neighbours and not _is_name(left, right, brief):
                 found.append(f"{left} {right}")
     return ", ".join(found)
+
+
+def lost_prepositions(text: str, brief: Brief) -> str:
+    """Return words that the brief never has without 'of', 'with' or the like, and a line has: 'tastes chocolate'."""
+    always = _prepositions(facts_of(brief).text)
+    found = [
+        f"{word} {after}"
+        for clause in re.split(r"[.,;:!?()]", text.lower())
+        for word, after in pairwise(words_of(clause))
+        if word in always and after != always[word] and after not in FUNCTION_WORDS
+    ]
+    return ", ".join(found)
+
+
+def _prepositions(text: str) -> dict[str, str]:
+    """Return verbs of a text that one preposition always follows."""
+    after: dict[str, set[str]] = defaultdict(set)
+    for clause in re.split(r"[.,;:!?()]", text.lower()):
+        for word, following in pairwise([*words_of(clause), ""]):
+            after[word].add(following)
+    return {
+        word: next(iter(following))
+        for word, following in after.items()
+        if word.endswith(("s", "ed")) and word not in FUNCTION_WORDS and len(following) == 1 and following <= _TIED
+    }
 
 
 def misnamed(text: str, brief: Brief) -> str:

@@ -90,6 +90,8 @@ def test_a_line_that_says_only_what_the_brief_says_passes(brief_of: BriefOf, cha
         ("grounding", "Silky dark espresso with a velvety note of cocoa."),
         ("real_words", "Dark espressoness with notes of cocoa and brown sugar."),
         ("pairs", "Dark espresso roast of brown beans before eight."),
+        ("prepositions", "Dark espresso roast with notes cocoa and brown sugar."),
+        ("repeats", "A decaffeinated decaf with notes of cocoa and sugar."),
         ("product", "Take your time at the table before you go to the door."),
         ("grammar", "Dark espresso roast with a notes of of cocoa and sugar."),
         ("roles", "Dark espresso roast. It is the coffee that needs you."),

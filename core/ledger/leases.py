@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 
 from pydantic import ValidationError
@@ -127,8 +127,20 @@ class Leases:
             read = [job_of(row, made_of[row.id]) for row in ordered]
         if not rows:
             return None
-        claimed = self._styles.settle(token, read)
-        return Lease(token, bucket, claimed, {row.id: row.attempts for row in rows}) if claimed else None
+        return self._settled(Lease(token, bucket, tuple(read), {row.id: row.attempts for row in rows}))
+
+    def _settled(self, lease: Lease) -> Lease | None:
+        """Return a new lease with the styles of its jobs; None when it holds none of them any more."""
+        try:
+            claimed = self._styles.settle(lease.token, lease.jobs)
+        except OutdatedError:
+            # This version shall write nothing more.
+            raise
+        except Exception:
+            # Nobody would hold it, and its end would count against the jobs as the loss of a worker.
+            self.give_back(lease)
+            raise
+        return replace(lease, jobs=claimed) if claimed else None
 
     def _choose(self, connection: Connection, bucket: str, limit: int, now: float) -> list[str]:
         queues: dict[int, list[list[str]]] = {}
@@ -347,15 +359,20 @@ class Leases:
 
 
 def job_of(row: Row[tuple[object, ...]], made_of: tuple[Input, ...]) -> Job:
-    """Return the job of a row and its inputs; raises OutdatedError for a brief that only a newer version knows."""
+    """Return the job of a row and its inputs; raises OutdatedError for a brief or style of a newer version."""
     try:
         brief = Brief.model_validate_json(row.brief)
+        open_styles = tuple(map(Style, row.open_styles.split(","))) if row.open_styles else ()
     except ValidationError as error:
         # It was validated by whoever wrote it.
         (first, *_) = error.errors(include_url=False, include_input=False, include_context=False)
         field = ".".join(map(str, first["loc"]))
         raise OutdatedError(
             f"the brief of job {row.id} is of a newer version than this process ({field}: {first['msg']}): update it"
+        ) from error
+    except ValueError as error:
+        raise OutdatedError(
+            f"job {row.id} is of a newer version than this process (open_styles: {error}): update it"
         ) from error
     return Job.model_construct(
         id=row.id,
@@ -366,7 +383,7 @@ def job_of(row: Row[tuple[object, ...]], made_of: tuple[Input, ...]) -> Job:
         variant=row.variant,
         seed=row.seed,
         inputs=made_of,
-        open_styles=tuple(map(Style, row.open_styles.split(","))) if row.open_styles else (),
+        open_styles=open_styles,
     )
 
 

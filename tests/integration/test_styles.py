@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import ProgrammingError
 
+from core.errors import LedgerError
 from core.ledger import Ledger
 from core.ledger.leases import Failure
 from core.settings import Settings
@@ -139,6 +141,21 @@ def test_a_dead_letter_that_is_tried_again_keeps_its_style(ledger: Ledger, opene
     ledger.jobs.retry([job.id for job in lease.jobs], "ada")
 
     assert [job.brief.style for job in make(opened())] == [job.brief.style for job in lease.jobs]
+
+
+def test_a_claim_that_cannot_choose_counts_against_no_job(ledger: Ledger):
+    submit(ledger, campaign_text(products=1))
+    with ledger.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE choices RENAME TO choices_elsewhere")
+
+    with pytest.raises((LedgerError, ProgrammingError)):
+        claim(ledger)
+
+    held = ledger.leases.holders()
+    with ledger.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE choices_elsewhere RENAME TO choices")
+    assert held == []
+    assert set(claim(ledger).attempts.values()) == {1}
 
 
 def test_a_late_worker_chooses_nothing(ledger: Ledger):

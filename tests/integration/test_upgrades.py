@@ -82,6 +82,17 @@ def test_a_job_of_a_newer_form_stays_for_a_newer_worker(ledger: Ledger):
     assert ledger.leases.holders() == []
 
 
+def test_a_job_with_a_style_of_a_newer_version_stays_for_a_newer_worker(ledger: Ledger):
+    submit(ledger, an_ad())
+    with ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET open_styles = 'benefit,verse'")
+
+    with pytest.raises(OutdatedError, match=f"job {HEADLINE} is of a newer version .*open_styles: 'verse'"):
+        claim(ledger, Kind.COPY)
+
+    assert ledger.leases.holders() == []
+
+
 def test_a_message_of_a_newer_version_waits_for_a_newer_worker(ledger: Ledger):
     record(ledger, NEWER)
     record(ledger, NEWER)

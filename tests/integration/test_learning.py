@@ -11,18 +11,24 @@ import pytest
 
 from benchmarks.tiny_writer import build_writer
 from core.broker import make_app, waiting_trainings
+from core.errors import ModelLoadError, OutdatedError, SettingsError
 from core.ledger import Ledger
 from core.ledger.promotions import Order
 from core.settings import Settings
 from core.storage import Storage
 from schemas.campaigns import Kind
-from schemas.learning import TrainingState, curriculum
+from schemas.learning import Recipe, TrainingState, curriculum
 from workers.learning import snapshot
+from workers.learning.examiners import Examiner
+from workers.learning.registry import Registry
+from workers.learning.teacher import Teacher, Tools
 from workers.learning.triggers import Watch
+from workers.models.tuning.protocol import Tuner
 
 from support.heard import MODEL, small_rules
 from support.learners import at_random, rated_world, teacher_of
 from support.rated import a_rating, make_assets, rate
+from support.upgrades import NextVersion, renaming
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -144,6 +150,43 @@ def test_a_model_that_cannot_be_loaded_fails_with_the_way_out(own_ledger: Ledger
     (training,) = own_ledger.trainings.newest()
     assert training.state == TrainingState.FAILED
     assert "missing/model" in training.message
+
+
+def test_a_gate_that_cannot_look_is_told_before_anything_is_trained(
+    own_ledger: Ledger, storage: Storage, tmp_path: Path
+):
+    rated_world(own_ledger, MODEL)
+    own_ledger.trainings.ask(Kind.COPY, MODEL, "ada asked for it")
+    asked: list[str] = []
+
+    def no_tuner(_kind: Kind, model: str, _recipe: Recipe) -> Tuner:
+        asked.append(model)
+        raise ModelLoadError(model)
+
+    def no_examiner(_kind: Kind) -> Examiner:
+        raise SettingsError("FACTORY_IMAGE_SAFETY_CHECKER is nudenet, which is not installed")
+
+    registry = Registry(own_ledger, storage, tmp_path / "models", 0.0)
+    tools = Tools(own_ledger, storage, registry, no_tuner, no_examiner, small_rules(), tmp_path / "trainings")
+    outcome = Teacher(tools, "w@test#1", threading.Event()).serve(Kind.COPY, MODEL)
+
+    assert outcome is not None
+    assert (outcome.state, asked) == (TrainingState.FAILED, [])
+    assert outcome.message.startswith("FACTORY_IMAGE_SAFETY_CHECKER")
+
+
+def test_a_training_that_meets_a_newer_ledger_waits_for_a_newer_worker(
+    own_ledger: Ledger, storage: Storage, tmp_path: Path
+):
+    training, _ = own_ledger.trainings.ask(Kind.COPY, MODEL, "ada asked for it")
+    following = NextVersion(own_ledger.database, tmp_path, renaming("ratings", "stars"))
+    following.migrate()
+
+    with pytest.raises(OutdatedError):
+        teacher_of(own_ledger, storage, small_rules(), tmp_path).serve(Kind.COPY, MODEL)
+
+    following.go_back()
+    assert own_ledger.trainings.of_id(training.id).state == TrainingState.OPEN
 
 
 def test_a_worker_that_stops_leaves_the_training_for_the_next(

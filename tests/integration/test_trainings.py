@@ -1,5 +1,6 @@
 """Trainings in the ledger, on SQLite and PostgreSQL: one at a time, and taken up again; and what is learnt from."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from core.ledger.trainings import MOST_POINTS, Claim, StoredSnapshot, thinned
 from core.settings import Settings
 from schemas.campaigns import Kind
 from schemas.learning import TrainingState, curriculum
+from workers.learning.held import Held, StoppedError
 from workers.learning.snapshot import take
 
 from support.learners import add_product, rated_world
 from support.rated import a_rating, job_id, make_assets, message, rate
+from support.upgrades import NextVersion, renaming
 from support.waiting import wait_until
 
 MODEL = "starter+house"
@@ -106,6 +109,20 @@ def test_what_is_given_back_waits_at_once_and_the_attempt_does_not_count(ledger:
     again = ledger.trainings.claim(Kind.COPY, MODEL, "other@test#2")
     assert again is not None
     assert again.training.attempts == 1
+
+
+def test_a_training_in_hand_is_left_when_the_ledger_becomes_newer(ledger: Ledger, tmp_path: Path):
+    claim = claimed(ledger)
+    following = NextVersion(ledger.database, tmp_path, renaming("trainings", "stage"))
+    following.migrate()
+
+    with Held(ledger.trainings, claim, threading.Event()) as held:
+        held.begin("snapshot")
+        with pytest.raises(StoppedError, match="newer version"):
+            held.end_if_stopped()
+
+    following.go_back()
+    assert ledger.trainings.of_id(claim.training.id).state == TrainingState.OPEN
 
 
 def test_a_training_that_is_not_there_is_named(ledger: Ledger):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from core.errors import TransientError
+from core.errors import OutdatedError, TransientError
 from core.ledger.trainings import Claim, Trainings
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Held:
     def end_if_stopped(self) -> None:
         """Raise StoppedError when the worker stops or the training was lost."""
         if self._lost.is_set():
-            raise StoppedError("somebody else has taken the training up")
+            raise StoppedError("somebody else has taken the training up, or the ledger is of a newer version")
         if self._stopping.is_set():
             raise StoppedError("the worker stops")
 
@@ -96,3 +96,7 @@ class Held:
         except TransientError as error:
             # Should the lease end meanwhile, somebody else goes on from the checkpoint.
             logger.warning("training %s not renewed: %s", self.claim.training.id, error)
+        except OutdatedError as error:
+            # A newer worker goes on from the checkpoint.
+            logger.warning("training %s is left: %s", self.claim.training.id, error)
+            self._lost.set()

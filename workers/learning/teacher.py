@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as version_of_package
 from pathlib import Path
 
-from core.errors import PermanentError, TransientError
+from core.errors import OutdatedError, PermanentError, TransientError
 from core.ledger import Ledger
 from core.ledger.trainings import MOST_ATTEMPTS, Training
 from core.storage import Storage
@@ -98,6 +98,9 @@ class Teacher:
             return Outcome(TrainingState.FAILED, f"its workers died {MOST_ATTEMPTS} times: is the memory too small?")
         try:
             return self._walk(held)
+        except OutdatedError:
+            # Nothing is wrong with the training: a newer worker does it.
+            raise
         except PermanentError as error:
             return Outcome(TrainingState.FAILED, str(error))
         except (StoppedError, TransientError):
@@ -123,6 +126,8 @@ class Teacher:
         version_id = version_id_of(training, recipe)
         if self._tools.ledger.trainings.has_version(version_id):
             return Outcome(TrainingState.SKIPPED, f"nothing is new since {version_id} was trained: rate more assets")
+        # Should the gate miss something, that shows now and not when all is trained.
+        examiner = self._tools.examiner_of(training.kind)
         started = time.monotonic()
         held.begin("assets")
         home = self._tools.folder / training.id
@@ -136,7 +141,6 @@ class Teacher:
         version = training.version
         if version is None or version.id != version_id:
             held.begin("gate")
-            examiner = self._tools.examiner_of(training.kind)
             trial = gate.Trial(judged, known, rules.gate_of(training.kind), examiner)
             verdict = gate.judge(tuner, parent, folder, trial)
             metrics = _metrics(taken, lessons, held.losses, time.monotonic() - started)

@@ -41,7 +41,7 @@ _IS_UNWANTED = or_(
     select(_newer.c.id).where(_newer.c.replaces_job_id == assets.c.job_id, _newer.c.state == JobState.DONE).exists(),
 )
 # Only the row is left: it was kept as long as the settings say.
-_IS_DELETED = (
+IS_DELETED = (
     select(campaigns.c.id)
     .where(campaigns.c.id == assets.c.campaign_id, campaigns.c.assets_deleted_at >= assets.c.created_at)
     .exists()
@@ -64,7 +64,7 @@ class Assets:
 
     def stored_of_job(self, job_id: str) -> Asset:
         """Return the asset of a job; raises UnknownIdError also when its bytes were deleted by their age."""
-        query = select(assets.c.job_id).where(assets.c.job_id == job_id, _IS_DELETED)
+        query = select(assets.c.job_id).where(assets.c.job_id == job_id, IS_DELETED)
         with self._database.read() as connection:
             if connection.execute(query).first() is not None:
                 raise UnknownIdError(f"the asset of job {job_id} was deleted: FACTORY_KEEP_ASSETS_DAYS says how long")
@@ -98,7 +98,7 @@ class Assets:
         """Return assets of a campaign in the order of its plan, from after that job on."""
         condition = and_(
             ~_IS_UNWANTED if only_wanted else true(),
-            ~_IS_DELETED if only_stored else true(),
+            ~IS_DELETED if only_stored else true(),
         )
         query = (
             select(assets, jobs.c.kind, jobs.c.channel, jobs.c.audience_id, jobs.c.variant, jobs.c.brief)
@@ -112,7 +112,7 @@ class Assets:
 
     def deleted(self, campaign_id: str) -> int:
         """Return of how many assets of a campaign only the rows are left."""
-        query = select(func.count()).select_from(assets).where(assets.c.campaign_id == campaign_id, _IS_DELETED)
+        query = select(func.count()).select_from(assets).where(assets.c.campaign_id == campaign_id, IS_DELETED)
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, func, or_, select
+from sqlalchemy import Connection, Row, Table, func, or_, select, true
 
 from core.database import Database
+from core.ledger.assets import IS_DELETED
 from core.tables import SAYS_SOMETHING, assets, comparisons, jobs, ratings
 from schemas.campaigns import Kind
 from schemas.jobs import Brief
@@ -85,16 +86,16 @@ class Opinions:
         with self._database.read() as connection:
             said = [_said(row) for row in connection.execute(rated)]
             pairs = [_compared(row) for row in connection.execute(compared)]
-            known = _assets(connection, made)
+            known = _assets(connection, kind, made)
             last = [_last(connection, table) for table in (ratings, comparisons)]
-        # Of a pair, the other one may be of another model.
-        other = [one for one in pairs if one.other_job_id in known]
+        # Of a pair, one may be of another model, or deleted.
+        both = [one for one in pairs if one.job_id in known and one.other_job_id in known]
         return Heard(
             assets=known,
             ratings=tuple(
                 sorted((one for one in said if one.job_id in known), key=lambda one: (one.job_id, one.person))
             ),
-            comparisons=tuple(sorted(other, key=lambda one: (one.job_id, one.other_job_id, one.person))),
+            comparisons=tuple(sorted(both, key=lambda one: (one.job_id, one.other_job_id, one.person))),
             last_rating_id=last[0],
             last_comparison_id=last[1],
         )
@@ -119,14 +120,16 @@ def _made_by(kind: Kind, model: str) -> tuple[Any, Any]:
     return jobs.c.kind == kind, jobs.c.bucket.startswith(f"{kind}/{model}/", autoescape=True)
 
 
-def _assets(connection: Connection, made: Sequence[Any]) -> dict[str, RatedAsset]:
-    """Return the assets that somebody said something of, in the order of their ids."""
+def _assets(connection: Connection, kind: Kind, made: Sequence[Any]) -> dict[str, RatedAsset]:
+    """Return the assets that somebody said something of and that can be learnt from, in the order of their ids."""
+    # The row of a line holds all that is learnt from; of other kinds the bytes are needed.
+    is_there = true() if kind == Kind.COPY else ~IS_DELETED
     sides = (ratings.c.job_id, comparisons.c.job_id, comparisons.c.other_job_id)
     is_judged = or_(*(assets.c.job_id.in_(select(side).where(side.table.c.is_current)) for side in sides))
     query = (
         select(assets.c.job_id, assets.c.preview, assets.c.fingerprint, assets.c.sha256, jobs.c.brief)
         .join(jobs, jobs.c.id == assets.c.job_id)
-        .where(*made, is_judged)
+        .where(*made, is_judged, is_there)
     )
     return {row.job_id: _asset(row) for row in sorted(connection.execute(query), key=lambda row: row.job_id)}
 

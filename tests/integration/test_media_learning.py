@@ -1,9 +1,9 @@
 """From ratings of music and pictures to a version that a worker makes new ones with: real tiny models and servers."""
 
 import io
-import random
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,13 @@ from core.storage import Storage
 from schemas.buckets import Bucket
 from schemas.campaigns import Kind, Product
 from schemas.jobs import Brief, Job, MusicOrder
-from schemas.learning import TrainingState
+from schemas.learning import TrainingState, curriculum
 from schemas.versions import SHIPPED, name_of_version
 from workers.engine import Engine
+from workers.learning.held import StoppedError
+from workers.learning.materials import Shelf, fetched, still_there
+from workers.learning.pairs import Pair, pairs_of
+from workers.learning.snapshot import take
 from workers.learning.teacher import Outcome
 from workers.learning.train import make_teacher
 
@@ -135,20 +139,69 @@ def a_new_job(kind: Kind, model: str) -> Job:
     return job_of(500, kind, model, brief)
 
 
-def test_what_was_rated_and_is_there_no_more_fails_the_training_with_the_way_out(
+MODEL = "tiny"
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Rated pictures of twelve products, what pairs there are of them, and where they lie."""
+
+    made: list[Media]
+    pairs: list[Pair]
+    shelf: Shelf
+
+
+@pytest.fixture
+def gallery(own_ledger: Ledger, storage: Storage, tmp_path: Path) -> Gallery:
+    made = rated_pictures(Path(MODEL), 48)
+    record(own_ledger, storage, made)
+    rules = curriculum()
+    taken = take(own_ledger.opinions.of_model(Kind.IMAGE, MODEL), Kind.IMAGE, MODEL, rules)
+    pairs = [pair for side in (True, False) for pair in pairs_of(taken, rules.snapshot, held_out=side)]
+    return Gallery(made, pairs, Shelf(own_ledger.assets, storage, tmp_path / "assets"))
+
+
+def test_what_is_lost_in_the_store_is_left_out_with_its_pairs(gallery: Gallery, caplog: pytest.LogCaptureFixture):
+    shelf = gallery.shelf
+    without_recipe, without_bytes = (shelf.assets.of_job(gallery.made[number].job.id) for number in (5, 6))
+    shelf.storage.put(without_recipe.manifest.key, b"damaged", "application/json")
+    shelf.storage.delete(without_bytes.location.key)
+
+    found = fetched(Kind.IMAGE, gallery.pairs, shelf, lambda: None)
+
+    lost = {without_recipe.job_id, without_bytes.job_id}
+    left = still_there(gallery.pairs, found)
+    paired = {one.job_id for pair in gallery.pairs for one in (pair.better, pair.worse)}
+    assert lost < paired
+    assert found.keys() == paired - lost
+    assert left == [pair for pair in gallery.pairs if lost.isdisjoint({pair.better.job_id, pair.worse.job_id})]
+    assert [key in caplog.text for key in (without_recipe.manifest.key, without_bytes.location.key)] == [True, True]
+
+
+def test_a_worker_that_stops_fetches_no_further_asset(gallery: Gallery):
+    asked: list[int] = []
+
+    def stop_at_the_third() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            raise StoppedError("the worker stops")
+
+    with pytest.raises(StoppedError):
+        fetched(Kind.IMAGE, gallery.pairs, gallery.shelf, stop_at_the_third)
+
+    assert len(list(gallery.shelf.folder.iterdir())) == 2
+
+
+def test_a_training_of_which_too_much_is_lost_says_what_is_missing(
     settings: Settings, own_ledger: Ledger, storage: Storage, tmp_path: Path
 ):
-    folder = tmp_path / "models"
-    folder.mkdir()
-    model = write_composer(folder)
-    settings = small_world(settings, tmp_path, Kind.MUSIC).model_copy(update={"music_model": str(model)})
-    made = rated_pieces(model)
-    dice = random.Random(1)
+    settings = small_world(settings, tmp_path, Kind.IMAGE).model_copy(update={"image_model": MODEL})
+    made = rated_pictures(Path(MODEL))
     record(own_ledger, storage, made)
-    lost = own_ledger.assets.of_job(dice.choice(made).job.id)
-    storage.put(lost.manifest.key, b"damaged", "application/json")
+    for one in made[::2]:
+        storage.delete(own_ledger.assets.of_job(one.job.id).location.key)
 
-    outcome = taught(settings, own_ledger, Kind.MUSIC, str(model))
+    outcome = taught(settings, own_ledger, Kind.IMAGE, MODEL)
 
-    assert outcome.state == TrainingState.FAILED
-    assert lost.manifest.key in outcome.message
+    assert outcome.state == TrainingState.SKIPPED
+    assert outcome.message.startswith("there are only 0 of 20 pairs to train on, 0 of 8 pairs to judge by")

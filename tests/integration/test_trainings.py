@@ -1,6 +1,7 @@
 """Trainings in the ledger, on SQLite and PostgreSQL: one at a time, and taken up again; and what is learnt from."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -200,3 +201,19 @@ def test_both_databases_give_the_same_snapshot(ledger: Ledger, tmp_path: Path):
     other.close()
     assert taken[0].to_bytes() == taken[1].to_bytes()
     assert len(taken[0].opinions) > 24
+
+
+def test_deleted_pictures_are_not_learnt_from_and_deleted_lines_are(ledger: Ledger):
+    made = make_assets(ledger, 1, images=2)
+    rate(ledger, [a_rating(number, approves=True) for number in range(3)])
+    compared = {"type": "comparison", "job_id": made[1].id, "other_job_id": made[2].id, "outcome": "better"}
+    rate(ledger, [message(compared)])
+    pictures, lines = (Kind.IMAGE, "starter"), (Kind.COPY, MODEL)
+    before = [len(ledger.opinions.of_model(*one).assets) for one in (pictures, lines)]
+
+    ledger.retention.cleared(made[0].campaign_id, time.time(), "tidy")
+
+    heard = ledger.opinions.of_model(*pictures)
+    assert before == [2, 1]
+    assert (heard.assets, heard.ratings, heard.comparisons) == ({}, (), ())
+    assert len(ledger.opinions.of_model(*lines).assets) == 1

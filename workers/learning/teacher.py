@@ -24,7 +24,7 @@ from schemas.versions import NewVersion, Verdict
 from workers.learning import gate, snapshot
 from workers.learning.examiners import Examiner
 from workers.learning.held import Held, StoppedError, alone_in
-from workers.learning.materials import fetched, lessons_of
+from workers.learning.materials import Shelf, fetched, lessons_of, still_there
 from workers.learning.pairs import Pair, pairs_of, what_is_missing
 from workers.learning.registry import Registry
 from workers.learning.snapshot import Snapshot
@@ -131,13 +131,17 @@ class Teacher:
         started = time.monotonic()
         held.begin("assets")
         home = self._tools.folder / training.id
-        stores = self._tools.ledger.assets, self._tools.storage, home / ASSETS_FOLDER
-        known = fetched(training.kind, [*lessons, *judged], *stores)
+        shelf = Shelf(self._tools.ledger.assets, self._tools.storage, home / ASSETS_FOLDER)
+        known = fetched(training.kind, [*lessons, *judged], shelf, held.end_if_stopped)
+        lessons, judged = (still_there(pairs, known) for pairs in (lessons, judged))
+        if missing := what_is_missing(lessons, judged, opinions, rules.needs):
+            return Outcome(TrainingState.SKIPPED, missing)
         held.begin("training")
         tuner = self._tools.tuner_of(training.kind, training.model, recipe)
         parent = self._tools.registry.folder(training.parent)
         # Named after all that decides what comes of it: after an update with another recipe, it begins anew.
-        folder = tuner.tune(parent, lessons_of(lessons, known), home / version_id, held.watch)
+        taught = lessons_of(lessons, known)
+        folder = tuner.tune(parent, taught, home / version_id, held.watch, held.end_if_stopped)
         version = training.version
         if version is None or version.id != version_id:
             held.begin("gate")

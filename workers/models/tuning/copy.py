@@ -18,7 +18,15 @@ from workers.models.protocol import Model
 from workers.models.tuning.adapter import Choice, weights_of
 from workers.models.tuning.lora import LoraShape, add_lora, fill, read_shape, read_weights, write_adapter
 from workers.models.tuning.preferences import PreferenceTrainee
-from workers.models.tuning.protocol import Contestant, Judged, Lesson, Place, Watch
+from workers.models.tuning.protocol import (
+    Contestant,
+    EndIfStopped,
+    Judged,
+    Lesson,
+    Place,
+    Watch,
+    never_stopped,
+)
 from workers.models.tuning.steps import learn, learnt_before
 from workers.models.tuning.trees import Line
 
@@ -34,11 +42,19 @@ class CopyTuner:
         self._reference, self._adapter = reference_and_adapter(model)
         self._cache, self._recipe, self._place = cache, recipe, place
 
-    def tune(self, parent: Path | None, lessons: Sequence[Lesson], folder: Path, watch: Watch) -> Path:
+    def tune(
+        self,
+        parent: Path | None,
+        lessons: Sequence[Lesson],
+        folder: Path,
+        watch: Watch,
+        end_if_stopped: EndIfStopped = never_stopped,
+    ) -> Path:
         """Train, or go on with what was begun; a version that is there already is returned as it is."""
         if version := learnt_before(folder, self._place.threads):
             return version
         model, tokenizer, weights, shape = self._student(parent)
+        end_if_stopped()
         lines, choices = lines_and_choices(lessons)
         trainee = PreferenceTrainee(model, tokenizer, weights, lines, choices, self._recipe)
         return learn(

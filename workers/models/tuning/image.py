@@ -36,7 +36,15 @@ from workers.models.protocol import Model
 from workers.models.training import generator_at
 from workers.models.tuning.adapter import AdapterTrainee, Choice, losses_of, weights_of
 from workers.models.tuning.denoising import Ask, Denoising, ask_of
-from workers.models.tuning.protocol import Contestant, Judged, Lesson, Place, Watch
+from workers.models.tuning.protocol import (
+    Contestant,
+    EndIfStopped,
+    Judged,
+    Lesson,
+    Place,
+    Watch,
+    never_stopped,
+)
 from workers.models.tuning.steps import learn, learnt_before
 
 STUDENT, SHIPPED = "adapter", "shipped"
@@ -127,7 +135,14 @@ class ImageTuner:
         self._cache, self._recipe, self._place = cache, recipe, place
         self._options = options or ImageOptions()
 
-    def tune(self, parent: Path | None, lessons: Sequence[Lesson], folder: Path, watch: Watch) -> Path:
+    def tune(
+        self,
+        parent: Path | None,
+        lessons: Sequence[Lesson],
+        folder: Path,
+        watch: Watch,
+        end_if_stopped: EndIfStopped = never_stopped,
+    ) -> Path:
         """Train, or go on with what was begun; a version that is there already is returned as it is."""
         if version := learnt_before(folder, self._place.threads):
             return version
@@ -137,7 +152,7 @@ class ImageTuner:
             _add_fresh(pipe, self._recipe.seed)
         weights = _student_weights(pipe)
         denoising = Denoising(pipe)
-        shown, choices = _pictures_and_choices(lessons, denoising)
+        shown, choices = _pictures_and_choices(lessons, denoising, end_if_stopped)
         trainee = ImageTrainee(denoising, self._sides(pipe), weights, shown, choices, self._recipe)
         return learn(trainee, weights, folder, watch, lambda draft: write_lora(pipe, draft))
 
@@ -294,14 +309,17 @@ def _shown(one: Judged, denoising: Denoising) -> Shown:
     return Shown(ask, denoising.latents(one.file, ask))
 
 
-def _pictures_and_choices(lessons: Sequence[Lesson], denoising: Denoising) -> tuple[list[Shown], list[Choice]]:
-    """Return each picture once, and the choices between them."""
+def _pictures_and_choices(
+    lessons: Sequence[Lesson], denoising: Denoising, end_if_stopped: EndIfStopped
+) -> tuple[list[Shown], list[Choice]]:
+    """Return each picture once, and the choices between them; asked before each whether to go on."""
     shown: list[Shown] = []
     places: dict[tuple[str, Ask], int] = {}
 
     def place_of(one: Judged) -> int:
         name = one.sha256, ask_of(one.recipe)
         if name not in places:
+            end_if_stopped()
             places[name] = len(shown)
             shown.append(_shown(one, denoising))
         return places[name]

@@ -32,7 +32,15 @@ from workers.models.music.tunes import tunes
 from workers.models.protocol import Model
 from workers.models.tuning.adapter import AdapterTrainee, Choice, losses_of, weights_of
 from workers.models.tuning.lora import LoraShape, add_lora, fill, read_shape, read_weights, write_adapter
-from workers.models.tuning.protocol import Contestant, Judged, Lesson, Place, Watch
+from workers.models.tuning.protocol import (
+    Contestant,
+    EndIfStopped,
+    Judged,
+    Lesson,
+    Place,
+    Watch,
+    never_stopped,
+)
 from workers.models.tuning.steps import learn, learnt_before
 
 # Tunes that the starter was not trained on, of which so many tell how far a version is from it.
@@ -78,7 +86,14 @@ class MusicTuner:
             raise ModelLoadError(f"models of music ship without an adapter, {model!r} has one: leave it away")
         self._cache, self._recipe, self._place = cache, recipe, place
 
-    def tune(self, parent: Path | None, lessons: Sequence[Lesson], folder: Path, watch: Watch) -> Path:
+    def tune(
+        self,
+        parent: Path | None,
+        lessons: Sequence[Lesson],
+        folder: Path,
+        watch: Watch,
+        end_if_stopped: EndIfStopped = never_stopped,
+    ) -> Path:
         """Train, or go on with what was begun; a version that is there already is returned as it is."""
         if version := learnt_before(folder, self._place.threads):
             return version
@@ -87,6 +102,7 @@ class MusicTuner:
         weights = add_lora(network.to(device_of(self._place.device)).eval(), shape, self._recipe.seed)
         if parent:
             fill(weights, read_weights(parent), parent)
+        end_if_stopped()
         pieces, choices = pieces_and_choices(lessons)
         rows = [row_of(piece, vocabulary) for piece in pieces]
         trainee = MusicTrainee(network, weights, rows, choices, self._recipe)

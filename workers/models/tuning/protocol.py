@@ -45,6 +45,12 @@ class Place:
 # Told after every step: its number, how many there are, and its losses. What it raises ends the training, whose
 # checkpoint stays.
 Watch = Callable[[int, int, Mapping[str, float]], None]
+# Asked between long things before the first step. What it raises ends the training, too.
+EndIfStopped = Callable[[], None]
+
+
+def never_stopped() -> None:
+    """Let a training go on."""
 
 
 class Contestant(Protocol):
@@ -67,7 +73,14 @@ class Contestant(Protocol):
 class Tuner(Protocol):
     """Trains versions of one model, each a folder of files."""
 
-    def tune(self, parent: Path | None, lessons: Sequence[Lesson], folder: Path, watch: Watch) -> Path:
+    def tune(
+        self,
+        parent: Path | None,
+        lessons: Sequence[Lesson],
+        folder: Path,
+        watch: Watch,
+        end_if_stopped: EndIfStopped = never_stopped,
+    ) -> Path:
         """Train from the version in the parent's folder (None: the shipped one); return the folder of the new one.
 
         `folder` keeps the state: a training that was killed goes on from there and ends with the same version.

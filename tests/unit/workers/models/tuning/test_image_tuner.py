@@ -76,6 +76,20 @@ class StopHereError(Exception):
     """Raised by a watch, as a worker that stops does."""
 
 
+def test_a_worker_that_stops_encodes_no_further_picture(pipelines: dict[str, Path], tmp_path: Path):
+    asked: list[int] = []
+
+    def stop_at_the_third() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            raise StopHereError
+
+    with pytest.raises(StopHereError):
+        tuner(pipelines["sd3"], tmp_path).tune(None, lessons(tmp_path, 4), tmp_path / "work", ignore, stop_at_the_third)
+
+    assert len(asked) == 3
+
+
 @pytest.mark.parametrize("name", ["sd", "sd3"])
 def test_a_training_that_was_stopped_goes_on_to_the_same_version(pipelines: dict[str, Path], tmp_path: Path, name: str):
     steps: list[int] = []

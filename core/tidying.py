@@ -1,5 +1,6 @@
 """Delete what need not be kept any longer, as the settings say: rows of the ledger, assets, folders of trainings."""
 
+import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -61,8 +62,13 @@ def _assets(ledger: Ledger, storage: Storage, settings: Settings, *, is_dry: boo
         return 0
     # What is made from now on, should somebody open one of them again, is not touched.
     now = time.time()
+    before = now - settings.keep_assets_days * DAY_SECONDS
     found = 0
-    for campaign_id in ledger.retention.campaigns_to_clear(now - settings.keep_assets_days * DAY_SECONDS):
+    for campaign_id in ledger.retention.campaigns_to_clear(before):
+        # Those before it may have taken hours. One that was begun is ended, whoever opens it: half of its assets, and
+        # nothing that says so, would be worse.
+        if not ledger.retention.has_ended(campaign_id, before):
+            continue
         gone: set[str] = set()
         for delivered in ledger.assets.of_campaign(campaign_id, only_stored=True):
             if delivered.created_at > now:
@@ -113,4 +119,8 @@ def _is_open(ledger: Ledger, training_id: str) -> bool:
 
 def _changed_at(folder: Path) -> float:
     """Return when anything in a folder was last written."""
-    return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    try:
+        return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        # Somebody deletes it at this moment, or works in it.
+        return math.inf

@@ -54,31 +54,43 @@ class Retention:
         column = _COLUMNS[what][0]
         query = select(column).where(_is_old(what, before)).order_by(column).limit(PAGE_ROWS)
         while True:
-            with self._database.write() as connection:
+            # Looking through a whole table takes long, and nobody else could write to SQLite meanwhile.
+            with self._database.read() as connection:
                 found = connection.execute(query).scalars().all()
-                deleted = _delete_events(connection, found) if what is Old.EVENTS else 0
-                if found and what is not Old.EVENTS:
-                    old = and_(column.in_(found), _is_old(what, before))
-                    deleted = len(connection.execute(delete(column.table).where(old).returning(column)).all())
+            if not found:
+                return
+            deleted = self._delete(what, found, before)
             yield deleted
             if len(found) < PAGE_ROWS or not deleted:
                 return
 
+    def _delete(self, what: Old, found: Sequence[str], before: float) -> int:
+        """Delete what was found, as far as it still is so old; return how much it was."""
+        column = _COLUMNS[what][0]
+        with self._database.write() as connection:
+            if what is Old.EVENTS:
+                return _delete_events(connection, found)
+            old = and_(column.in_(found), _is_old(what, before))
+            return len(connection.execute(delete(column.table).where(old).returning(column)).all())
+
     def campaigns_to_clear(self, before: float) -> list[str]:
         """Return the campaigns that ended before that and whose assets are not deleted yet."""
-        is_over = campaigns.c.state.in_((CampaignState.FINISHED, CampaignState.CANCELLED))
         has_assets = select(assets.c.job_id).where(assets.c.campaign_id == campaigns.c.id).exists()
         # One that was opened again and ended again has new ones.
         is_cleared = and_(
             campaigns.c.assets_deleted_at.is_not(None), campaigns.c.assets_deleted_at >= campaigns.c.finished_at
         )
         query: Select[tuple[str]] = (
-            select(campaigns.c.id)
-            .where(is_over, campaigns.c.finished_at < before, has_assets, ~is_cleared)
-            .order_by(campaigns.c.id)
+            select(campaigns.c.id).where(_ended_before(before), has_assets, ~is_cleared).order_by(campaigns.c.id)
         )
         with self._database.read() as connection:
             return [row.id for row in connection.execute(query)]
+
+    def has_ended(self, campaign_id: str, before: float) -> bool:
+        """Tell whether a campaign ended before that and nobody has opened it again since."""
+        query = select(campaigns.c.id).where(campaigns.c.id == campaign_id, _ended_before(before))
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def cleared(self, campaign_id: str, at: float, actor: str) -> None:
         """Record that all assets of a campaign that were made until then are deleted."""
@@ -86,6 +98,11 @@ class Retention:
             row = update(campaigns).where(campaigns.c.id == campaign_id).values(assets_deleted_at=at)
             connection.execute(row)
             record(connection, actor, "delete-assets", campaign_id, "kept as long as the settings say")
+
+
+def _ended_before(before: float) -> ColumnElement[bool]:
+    is_over = campaigns.c.state.in_((CampaignState.FINISHED, CampaignState.CANCELLED))
+    return and_(is_over, campaigns.c.finished_at < before)
 
 
 def _is_old(what: Old, before: float) -> ColumnElement[bool]:
@@ -101,5 +118,4 @@ def _delete_events(connection: Connection, ids: Sequence[str]) -> int:
     stays = set(connection.execute(left).scalars())
     gone = [one for one in ids if one not in stays]
     connection.execute(delete(attempts).where(attempts.c.event_id.in_(gone)))
-    connection.execute(delete(events).where(events.c.id.in_(gone)))
-    return len(gone)
+    return len(connection.execute(delete(events).where(events.c.id.in_(gone)).returning(events.c.id)).all())

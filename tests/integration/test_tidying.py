@@ -13,6 +13,7 @@ from sqlalchemy import Column, ColumnElement, Table, func, select, update
 from core.broker import HOUSEKEEPING_QUEUE, TIDY, make_app
 from core.errors import StateError, UnknownIdError
 from core.ledger import Ledger
+from core.ledger.campaigns import CampaignState
 from core.ledger.webhooks import Attempt
 from core.settings import Settings
 from core.storage import Storage
@@ -213,6 +214,39 @@ def test_assets_of_a_campaign_that_is_open_again_stay_and_the_new_ones_are_whole
     assert found(tidy(own_ledger, storage, kept)) == {}
     end_long_ago(own_ledger, finished)
     assert found(tidy(own_ledger, storage, settings)) == {}
+
+
+class Reopening(Storage):
+    """A store in which, while the first asset is deleted, somebody opens a campaign again."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, campaign_id: str) -> None:
+        super().__init__(settings)
+        self._ledger, self._campaign_id = ledger, campaign_id
+
+    def delete(self, key: str) -> None:
+        super().delete(key)
+        opened = {"state": CampaignState.ACTIVE, "finished_at": None}
+        with self._ledger.database.write() as connection:
+            connection.execute(update(campaigns).where(campaigns.c.id == self._campaign_id).values(opened))
+
+
+def test_a_campaign_that_is_opened_while_others_are_deleted_keeps_its_assets(
+    own_ledger: Ledger, storage: Storage, kept: Settings
+):
+    for campaign_id in ("c1", "c2"):
+        job = a_job(f"{campaign_id}-copy", Kind.COPY)
+        own_ledger.campaigns.submit(campaign_id, LINES, [job])
+        lease = own_ledger.leases.claim(job.bucket, 1, "w1")
+        assert lease
+        place = storage.put(f"campaigns/{campaign_id}/assets/1.txt", b"a line", "text/plain")
+        own_ledger.leases.finish(lease, [an_asset(job).model_copy(update={"location": place, "manifest": place})])
+        end_long_ago(own_ledger, campaign_id)
+
+    deleted = found(tidy(own_ledger, Reopening(kept, own_ledger, "c2"), kept))
+
+    assert deleted == {"assets of ended campaigns": 1}
+    assert [own_ledger.assets.deleted(campaign_id) for campaign_id in ("c1", "c2")] == [1, 0]
+    assert [key for key, _ in storage.list("campaigns/")] == ["campaigns/c2/assets/1.txt"]
 
 
 def test_an_asset_of_several_files_goes_with_all_of_them(own_ledger: Ledger, storage: Storage, kept: Settings):

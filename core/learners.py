@@ -5,13 +5,15 @@ from pathlib import Path
 
 from core.errors import ImpossibleWorkError
 from core.settings import Settings
-from schemas.buckets import model_name
+from schemas.buckets import model_name, reference_and_adapter
 from schemas.campaigns import Kind
 
 # Kinds whose models learn from ratings.
 LEARNERS = (Kind.COPY, Kind.IMAGE, Kind.MUSIC)
 STARTER = "starter"
-# What a folder of a model calls itself: composers of the starter's kind, and pipelines that a training was tried on.
+IN_STORE = "s3://"
+# What a folder of a model calls itself: composers of the starter's kind, Llamas whose words are music, and pipelines
+# that a training was tried on.
 COMPOSER = "llama"
 PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline", "FluxPipeline")
 # Those that never can: no adapter of theirs is known here.
@@ -31,6 +33,11 @@ def model_of(settings: Settings, kind: Kind) -> str:
     if model is None:
         known = ", ".join(LEARNERS)
         raise ImpossibleWorkError(f"models of kind {kind} do not learn from ratings; those of {known} do")
+    if _is_in_store(model):
+        raise ImpossibleWorkError(
+            f"{model} lies in the store, and models there do not learn from ratings: copy it to a folder and name "
+            f"that in FACTORY_{kind.upper()}_MODEL"
+        )
     named = _named_type(settings, kind)
     if named in NEVER.get(kind, ()):
         raise ImpossibleWorkError(f"{model} is {named}, which does not learn from ratings; {WAYS_OUT[kind]}")
@@ -44,6 +51,8 @@ def models_that_learn(settings: Settings) -> dict[Kind, str]:
     """
     found = {}
     for kind, model in _models(settings).items():
+        if _is_in_store(model):
+            continue
         fitting = {Kind.MUSIC: (COMPOSER,), Kind.IMAGE: PIPELINES}.get(kind)
         if fitting is None or _named_type(settings, kind) in fitting:
             found[kind] = model
@@ -58,6 +67,12 @@ def _models(settings: Settings) -> dict[Kind, str]:
     }
 
 
+def _is_in_store(model: str) -> bool:
+    """Tell whether a model is no folder but objects, which only the engine of a worker fetches."""
+    reference, _ = reference_and_adapter(model)
+    return reference.startswith(IN_STORE)
+
+
 def _named_type(settings: Settings, kind: Kind) -> str:
     """Return what the model of a kind calls itself; empty where no folder of it is at hand."""
     if kind == Kind.COPY:
@@ -66,9 +81,12 @@ def _named_type(settings: Settings, kind: Kind) -> str:
     if reference == STARTER:
         return COMPOSER if kind == Kind.MUSIC else PIPELINES[0]
     for folder in _folders(settings.home.absolute() / "models", reference):
-        for file, key in (("model_index.json", "_class_name"), ("config.json", "model_type")):
-            if name := _read(folder / file, key):
+        try:
+            if name := type_of_folder(folder):
                 return name
+        except (OSError, ValueError):
+            # Whoever loads it says what is wrong with it.
+            continue
     return ""
 
 
@@ -79,10 +97,16 @@ def _folders(cache: Path, reference: str) -> list[Path]:
     return sorted((cache / "hub" / f"models--{reference.replace('/', '--')}").glob("snapshots/*"))
 
 
-def _read(path: Path, key: str) -> str:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        # Whoever loads it says what is wrong with it.
-        return ""
-    return str(record.get(key, "")) if isinstance(record, dict) else ""
+def type_of_folder(folder: Path) -> str:
+    """Return the type that a folder of a model names itself, empty when it names none; raises ValueError if damaged."""
+    for file, key in (("model_index.json", "_class_name"), ("config.json", "model_type")):
+        path = folder / file
+        if not path.is_file():
+            continue
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is no JSON: {error}") from error
+        if isinstance(record, dict) and (name := record.get(key)):
+            return str(name)
+    return ""

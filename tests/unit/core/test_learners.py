@@ -55,6 +55,15 @@ def test_what_cannot_learn_is_refused_when_asked_for_and_never_begun(
     assert kind not in models_that_learn(settings)
 
 
+@pytest.mark.parametrize("kind", [Kind.COPY, Kind.IMAGE, Kind.MUSIC])
+def test_a_model_in_the_store_is_refused_when_asked_for_and_never_begun(tmp_path: Path, kind: Kind):
+    settings = Settings(home=tmp_path, **{f"{kind}_model": "s3://factory/models/mine"})
+
+    with pytest.raises(ImpossibleWorkError, match=f"lies in the store.* folder .*FACTORY_{kind.upper()}_MODEL"):
+        model_of(settings, kind)
+    assert kind not in models_that_learn(settings)
+
+
 def test_a_folder_that_can_learn_is_known_by_what_it_says_of_itself(tmp_path: Path):
     music = folder_of(tmp_path / "composer", "config.json", model_type="llama")
     for name in PIPELINES:

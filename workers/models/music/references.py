@@ -1,7 +1,6 @@
 """From a reference to a model of music: the starter, a folder or a hub id; only safetensors, no code of its own."""
 
 import hashlib
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from huggingface_hub.errors import HFValidationError
 from transformers.utils import logging as transformers_logging
 
 from core.errors import ModelLoadError
+from core.learners import COMPOSER, type_of_folder
 from workers.models.device import device_of, dtype_of, exact_dtype
 from workers.models.music import model
 from workers.models.music.ace_step import AceStep
@@ -25,8 +25,7 @@ from workers.models.starter import sha256_of
 logger = logging.getLogger(__name__)
 
 WANTED = ["*.json", "*.safetensors", "*.txt", "*.model"]
-# Our own folders are Llamas whose words are music.
-COMPOSER, MUSICGEN, ACE_STEP = "llama", "musicgen", "AceStepPipeline"
+MUSICGEN, ACE_STEP = "musicgen", "AceStepPipeline"
 RECORDERS: dict[str, type[MusicGen | AceStep]] = {MUSICGEN: MusicGen, ACE_STEP: AceStep}
 
 
@@ -107,15 +106,10 @@ def _fetched(reference: str, cache: Path) -> Path:
 
 
 def _kind_of(folder: Path) -> str:
-    """Return the type that a folder names itself; empty when it names none."""
-    for file, key in (("model_index.json", "_class_name"), ("config.json", "model_type")):
-        path = folder / file
-        if path.is_file():
-            try:
-                return str(json.loads(path.read_text(encoding="utf-8")).get(key, ""))
-            except ValueError as error:
-                raise ModelLoadError(f"{path} is no JSON: {error}") from error
-    return ""
+    try:
+        return type_of_folder(folder)
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(str(error)) from error
 
 
 def _quieten() -> None:

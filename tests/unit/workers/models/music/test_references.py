@@ -32,6 +32,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: write_recorder(name, folder) for name in BUILDERS}
 
 
+def test_a_folder_whose_description_is_damaged_is_refused_by_the_name_of_the_file(tmp_path: Path):
+    (tmp_path / "config.json").write_text("{")
+
+    with pytest.raises(ModelLoadError, match=r"config\.json is no JSON"):
+        references.load(str(tmp_path), "cpu", "float32", tmp_path, 1)
+
+
 def opened(folder: Path) -> RecordedMusicModel:
     loaded = references.load(str(folder), "cpu", "float32", folder, 1)
     assert isinstance(loaded, RecordedMusicModel)

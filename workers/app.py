@@ -87,12 +87,26 @@ def _retiring() -> Iterator[None]:
 
 def _kind_of(ticket: tuple[object, ...], named: dict[str, object]) -> Kind | None:
     """Return the kind that a ticket is about; None, and a line in the log, for one of another version's form."""
-    if ticket and ticket[0] in set(Kind) and not named:
-        return Kind(str(ticket[0]))
-    logger.warning(
-        "a ticket of another version is passed over: the jobs wait in the ledger for a worker that knows them"
-    )
+    match ticket:
+        case (str(kind), *_) if kind in set(Kind) and not named:
+            return Kind(kind)
+    _tell_passed_over()
     return None
+
+
+def _training_of(ticket: tuple[object, ...], named: dict[str, object]) -> tuple[Kind, str] | None:
+    """Return the kind and the model that a ticket of a training is about, likewise."""
+    match ticket:
+        case (str(kind), str(model), *_) if kind in set(Kind) and not named:
+            return Kind(kind), model
+    _tell_passed_over()
+    return None
+
+
+def _tell_passed_over() -> None:
+    logger.warning(
+        "a ticket of another version is passed over: what it rings for waits in the ledger for a worker that knows it"
+    )
 
 
 # Newer tickets may say more; what is rung for stands in the ledger.
@@ -169,13 +183,16 @@ def feedback_task(*messages: object, **named: object) -> None:
 
 
 @app.task(name=TRAIN, bind=True)
-def train_task(self: Any, kind: str, model: str) -> None:
+def train_task(self: Any, /, *ticket: object, **named: object) -> None:
     """Answer a ticket: a model shall learn from its ratings."""
+    training = _training_of(ticket, named)
+    if training is None:
+        return
     from workers.learning.train import make_teacher  # noqa: PLC0415 - only a worker of trainings pays for it
 
     with _retiring():
         teacher = make_teacher(settings, open_ledger(), worker_id(self.request.hostname), stopping)
-        teacher.serve(Kind(kind), model)
+        teacher.serve(*training)
 
 
 @signals.setup_logging.connect

@@ -10,6 +10,17 @@ from core.broker import queue_of
 from core.settings import Settings
 from schemas.campaigns import Kind
 
+# As newer versions may send them.
+NEWER_TICKETS = """
+from workers.app import generate, train_task
+for ticket in ((["copy", "image"],), ({"kind": "copy"},), ("poem",), ()):
+    generate(*ticket)
+    train_task(*ticket)
+generate("copy", since=7)
+train_task("copy")
+train_task("copy", {"name": "starter"})
+train_task("copy", "starter", since=7)
+"""
 # As where the package is not installed, whatever this machine has.
 WITHOUT_NUDENET = "import sys; sys.modules['nudenet'] = None; from celery.__main__ import main; main()"
 
@@ -24,3 +35,13 @@ def test_a_worker_of_pictures_that_cannot_check_them_ends_at_once_and_says_how_t
     assert ended.returncode == 1
     assert "this worker does not start: FACTORY_IMAGE_SAFETY_CHECKER is nudenet" in ended.stderr
     assert "`pip install nudenet`, or set FACTORY_IMAGE_SAFETY_CHECKER=none" in ended.stderr
+
+
+def test_tickets_of_a_form_that_this_version_does_not_know_are_passed_over_with_a_line_in_the_log(tmp_path: Path):
+    settings = Settings(home=tmp_path, broker_url=SecretStr("redis://127.0.0.1:9/0"))
+    command = [sys.executable, "-c", NEWER_TICKETS]
+
+    ended = subprocess.run(command, env=settings.environment(), capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("a ticket of another version is passed over") == 12

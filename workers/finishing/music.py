@@ -71,10 +71,7 @@ class MusicFinisher:
 
     def check(self, job: Job, finished: Finished) -> tuple[Check, ...]:
         """Judge the recording: its length, silence, clipping, peaks and loudness, and key and bars where known."""
-        recipe = finished.recipe
-        tonic, mode, bar_seconds = recipe.get("tonic"), recipe.get("mode"), recipe.get("bar_seconds")
-        key = (tonic, mode) if isinstance(tonic, int) and isinstance(mode, str) else None
-        bars = bar_seconds if isinstance(bar_seconds, float) else None
+        key, bars = checks.known_of(finished.recipe)
         seconds = job.brief.music.seconds if job.brief.music else 0.0
         failed = checks.failures(decoded(finished.data), seconds, key, bars)
         names = (*checks.ALWAYS, *(checks.WHERE_KNOWN if key and bars else ()))

@@ -17,7 +17,7 @@ from workers.checks import picture as rules
 from workers.checks.safety import SafetyChecker
 from workers.finishing.protocol import Finished
 from workers.models.protocol import Sample
-from workers.pictures.sharpen import enlarge, unmatte
+from workers.pictures.sharpen import delivered
 from workers.signing.signer import Signer
 
 FILE_SIZE = "file_size"
@@ -53,7 +53,7 @@ class ImageFinisher(_Signing):
             raise RejectedError(sample.refused)
         channel = picture_channels()[job.brief.channel]
         small = _opened(sample.data)
-        large = enlarge(unmatte(small) if small.mode == "RGBA" else small, channel.width, channel.height)
+        large = delivered(small, channel.width, channel.height)
         data, content_type = _encoded(large)
         shown = str(sample.recipe.get("prompt", ""))
         marked = self._marked(data, Source.GENERATED, version, job.brief.product.name)

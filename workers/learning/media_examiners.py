@@ -1,10 +1,9 @@
 """What is looked at in new pieces of music and pictures: the checks of delivered ones, and what may not be lost."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from PIL import Image
-from pydantic import JsonValue
 
 from schemas.campaigns import Kind
 from schemas.jobs import Job
@@ -19,7 +18,7 @@ from workers.models.music.likelihood import piece_of_recipe
 from workers.models.music.produce import scale_fit
 from workers.models.music.tokens import piece_of
 from workers.models.protocol import Sample
-from workers.pictures.sharpen import enlarge, unmatte
+from workers.pictures.sharpen import delivered
 
 
 class MusicExaminer:
@@ -31,8 +30,7 @@ class MusicExaminer:
         """Judge a recording, how new its notes are, and how many of them are in its scale."""
         recipe, audio = sample.recipe, decoded(sample.data)
         seconds = job.brief.music.seconds if job.brief.music else 0.0
-        bar = recipe.get("bar_seconds")
-        failed = checks.failures(audio, seconds, _key(recipe), bar if isinstance(bar, float) else None)
+        failed = checks.failures(audio, seconds, *checks.known_of(recipe))
         written = piece_of_recipe(recipe)
         novelty = recipe.get("novelty")
         shares = {
@@ -62,7 +60,7 @@ class ImageExaminer:
         if sample.refused:
             return Findings(False, sample.refused == UNSAFE, likeness)
         channel = picture_channels()[job.brief.channel]
-        large = enlarge(unmatte(small) if small.mode == "RGBA" else small, channel.width, channel.height)
+        large = delivered(small, channel.width, channel.height)
         broken = {
             one.name for one in picture.check(large, channel.width, channel.height, self._safety) if not one.passed
         }
@@ -71,8 +69,3 @@ class ImageExaminer:
     def various(self, shown: Sequence[str]) -> float:
         """Return how far apart the pictures are."""
         return mean_distance(shown)
-
-
-def _key(recipe: Mapping[str, JsonValue]) -> tuple[int, str] | None:
-    tonic, mode = recipe.get("tonic"), recipe.get("mode")
-    return (tonic, mode) if isinstance(tonic, int) and isinstance(mode, str) else None

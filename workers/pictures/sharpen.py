@@ -36,6 +36,11 @@ MOST_PIXELS = 1200 * 1200
 LEAST_ALPHA = 3 / 255
 
 
+def delivered(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Return a picture as a model made it in exactly this size, a subject in its own colours."""
+    return enlarge(unmatte(image) if image.mode == "RGBA" else image, width, height)
+
+
 def enlarge(image: Image.Image, width: int, height: int) -> Image.Image:
     """Return the picture in exactly this size.
 

@@ -1,11 +1,12 @@
 """What can be wrong with a recording: each function measures one thing, `failures` names what is not good enough."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from core.music.moods import steps_to_key
 from core.music.pieces import SCALE
@@ -130,6 +131,13 @@ def _directions() -> Profile:
 def _cosine(first: Profile, second: Profile) -> float:
     lengths = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
     return float(first @ second) / max(lengths, 1e-9)
+
+
+def known_of(recipe: Mapping[str, JsonValue]) -> tuple[tuple[int, str] | None, float | None]:
+    """Return the key of a recording and the seconds of its bars, as far as its recipe says them."""
+    tonic, mode, bar_seconds = recipe.get("tonic"), recipe.get("mode"), recipe.get("bar_seconds")
+    key = (tonic, mode) if isinstance(tonic, int) and isinstance(mode, str) else None
+    return key, bar_seconds if isinstance(bar_seconds, float) else None
 
 
 def failures(

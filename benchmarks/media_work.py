@@ -13,8 +13,8 @@ from schemas.jobs import Brief, CreativeOrder, Input, Job, MusicOrder, PictureOr
 from schemas.pictures import picture_channels
 
 CHANNEL = "iab.medium_rectangle"
-MUSIC_CHANNEL = "music.spot"
-SECONDS = 10
+MUSIC_CHANNEL = "music.ident"
+SECONDS = 6
 # Of one meter and speed, so that all pieces share batches.
 MUSIC = MusicOrder(mood="upbeat", seconds=SECONDS)
 CHANNELS = {Kind.COPY: work.CHANNEL, Kind.MUSIC: MUSIC_CHANNEL}

@@ -29,7 +29,7 @@ STATEFUL_STEPS = 6
 # A stream that is open ends only with its campaign.
 STREAM = "watch_campaign"
 # With neither a parameter nor a body that could be wrong.
-WITHOUT_RULES = {"get_health", "get_me", "get_metrics", "list_models", "list_styles", "list_webhooks"}
+WITHOUT_RULES = {"get_health", "get_me", "get_metrics", "list_models", "list_webhooks"}
 # What an ASGI app that is asked in its process is called.
 HOST = "testserver"
 # Campaigns obey more rules than a schema can say, so what the schema allows may be refused.

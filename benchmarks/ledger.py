@@ -9,23 +9,20 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 from benchmarks import work
+from benchmarks.filled import NOWHERE, asset_of
 from benchmarks.made import quantiles
 from core.broker import make_app
 from core.ledger import Ledger
-from core.ledger.leases import Lease
 from core.settings import Settings
 from producer import campaigns
 from producer.submit import submit
-from schemas.assets import Asset, Location
 from schemas.campaigns import Kind
-from schemas.jobs import Job
 
 T = TypeVar("T")
 CAMPAIGN = """\
@@ -98,7 +95,7 @@ def _serve(ledger: Ledger, batch_size: int, batches: int) -> dict[str, object]:
         lease, seconds = _timed(partial(ledger.leases.claim, pick.bucket, batch_size, "benchmark"))
         claims.append(seconds)
         assert lease
-        made = list(_assets(lease))
+        made = [asset_of(job, NOWHERE) for job in lease.jobs]
         settled, seconds = _timed(partial(ledger.leases.finish, lease, made))
         finishes.append(seconds)
         assert len(settled.done) == len(lease.jobs)
@@ -108,27 +105,6 @@ def _serve(ledger: Ledger, batch_size: int, batches: int) -> dict[str, object]:
 def _timed(step: Callable[[], T]) -> tuple[T, float]:
     began_at = time.perf_counter()
     return step(), time.perf_counter() - began_at
-
-
-def _assets(lease: Lease) -> Iterator[Asset]:
-    place = Location(key="nowhere", offset_bytes=0, length_bytes=1, sha256="")
-    for job in lease.jobs:
-        yield _asset(job, place)
-
-
-def _asset(job: Job, place: Location) -> Asset:
-    return Asset(
-        job_id=job.id,
-        campaign_id=job.campaign_id,
-        sku=job.brief.product.sku,
-        location=place,
-        manifest=place,
-        content_type="text/plain",
-        preview=job.id,
-        fingerprint=sha256(job.id.encode()).hexdigest(),
-        model="none",
-        device_seconds=0.0,
-    )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from core.storage import Storage
 from support.brokers import BROKERS, Broker
 from support.networks import why_no_network
 from support.servers import S3_KEY, S3_SECRET, Postgres, SeaweedFS
+from support.workers import Workers
 
 
 def pytest_addoption(parser: pytest.Parser):
@@ -116,6 +117,14 @@ def storage(settings: Settings) -> Storage:
     opened = Storage(settings)
     opened.ensure_bucket()
     return opened
+
+
+@pytest.fixture
+def workers(settings: Settings, tmp_path: Path) -> Iterator[Workers]:
+    """What starts workers with `settings`, and ends them with the test."""
+    started = Workers(settings, tmp_path)
+    yield started
+    started.end()
 
 
 @pytest.fixture

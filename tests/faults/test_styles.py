@@ -2,7 +2,6 @@
 
 import random
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,13 +71,6 @@ class Factory:
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"threads": 1, "batch_size": 4, "lease_seconds": 6.0})
-
-
-@pytest.fixture
-def workers(settings: Settings, tmp_path: Path) -> Iterator[Workers]:
-    started = Workers(settings, tmp_path)
-    yield started
-    started.end()
 
 
 def test_kills_of_makers_and_recorders_change_no_choice(

@@ -4,7 +4,6 @@ import itertools
 import random
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,6 @@ JOBS = 25
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"threads": 1, "batch_size": 4, "lease_seconds": 6.0})
-
-
-@pytest.fixture
-def workers(settings: Settings, tmp_path: Path) -> Iterator[Workers]:
-    started = Workers(settings, tmp_path)
-    yield started
-    started.end()
 
 
 @pytest.fixture

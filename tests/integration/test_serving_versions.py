@@ -3,7 +3,6 @@
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +35,6 @@ def settings(settings: Settings, database: str, request: pytest.FixtureRequest) 
     if database == "postgresql":
         changes["ledger_url"] = request.getfixturevalue("postgres").new_database()
     return settings.model_copy(update=changes)
-
-
-@pytest.fixture
-def workers(settings: Settings, tmp_path: Path) -> Iterator[Workers]:
-    started = Workers(settings, tmp_path)
-    yield started
-    started.end()
 
 
 @pytest.fixture

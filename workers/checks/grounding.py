@@ -27,7 +27,7 @@ FUNCTION_WORDS = frozenset(
 _LEAST_FACTS = {Shape.SHORT: 1, Shape.MEDIUM: 2, Shape.LONG: 4}
 # 'thinner' says more than 'thin', and a 'printer' is not what prints: such forms are taken as they stand.
 _GRADED = re.compile(r"\w{3}(?:ers?|est)$")
-# What a verb may be tied to.
+# What a word may be tied to.
 _TIED = frozenset({"of", "with", "for", "from", "to", "into", "like"})
 # Letters in common from which on a word is taken for a misspelt name.
 _MANGLED = 0.75
@@ -98,7 +98,7 @@ def lost_prepositions(text: str, brief: Brief) -> str:
 
 
 def _prepositions(text: str) -> dict[str, str]:
-    """Return verbs of a text that one preposition always follows."""
+    """Return the words in -s and -ed of a text that one preposition always follows: verbs, and nouns like 'notes'."""
     after: dict[str, set[str]] = defaultdict(set)
     for clause in re.split(r"[.,;:!?()]", text.lower()):
         for word, following in pairwise([*words_of(clause), ""]):

@@ -98,6 +98,29 @@ class AdapterTrainee(ABC):
         """
 
 
+def places_of(choices: Sequence[Choice]) -> list[int]:
+    """Return the places of all assets that are chosen between, each once."""
+    return sorted({place for one in choices for place in (one.better, one.worse)})
+
+
+def loss_by_fluency(
+    sums: torch.Tensor, lengths: torch.Tensor, choices: Sequence[Choice], recipe: Recipe
+) -> tuple[torch.Tensor, int]:
+    """Return the loss of choices between written things, and how many are ordered right already.
+
+    `sums` are the log probabilities of those at `places_of`, in this order; over the root of the length they are the
+    fluency that ranks candidates.
+    """
+    at = {place: number for number, place in enumerate(places_of(choices))}
+    better = torch.tensor([at[one.better] for one in choices], device=sums.device)
+    worse = torch.tensor([at[one.worse] for one in choices], device=sums.device)
+    weights = torch.tensor([one.weight for one in choices], device=sums.device)
+    fluency = sums / lengths.sqrt()
+    lead = fluency[better] - fluency[worse]
+    losses = losses_of(lead, (sums / lengths)[better], recipe)
+    return (weights * losses).sum(), int((lead > 0).sum())
+
+
 def losses_of(leads: torch.Tensor, imitated: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     """Return the loss of each choice: of the lead of the better one, and of how well that is known by heart."""
     return softplus(recipe.sharpness * (recipe.margin - leads)) - recipe.imitation * imitated

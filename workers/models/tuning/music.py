@@ -30,7 +30,7 @@ from workers.models.music.model import MusicModel
 from workers.models.music.tokens import ids_of, words_of
 from workers.models.music.tunes import tunes
 from workers.models.protocol import Model
-from workers.models.tuning.adapter import AdapterTrainee, Choice, losses_of, weights_of
+from workers.models.tuning.adapter import AdapterTrainee, Choice, loss_by_fluency, places_of, weights_of
 from workers.models.tuning.lora import LoraShape, add_lora, fill, read_shape, read_weights, write_adapter
 from workers.models.tuning.protocol import (
     Contestant,
@@ -63,18 +63,10 @@ class MusicTrainee(AdapterTrainee):
 
     def loss_of(self, choices: Sequence[Choice], _lot: int) -> tuple[torch.Tensor, int]:
         """Return the loss of choices of one product, each with its weight, and how many are ordered right already."""
-        wanted = sorted({place for one in choices for place in (one.better, one.worse)})
-        rows = [self._rows[place] for place in wanted]
+        rows = [self._rows[place] for place in places_of(choices)]
         found = sums_of_pieces(self._network, rows)
         words = torch.tensor([max(row.words, 1) for row in rows], device=found.device)
-        at = {place: number for number, place in enumerate(wanted)}
-        better = torch.tensor([at[one.better] for one in choices], device=found.device)
-        worse = torch.tensor([at[one.worse] for one in choices], device=found.device)
-        weights = torch.tensor([one.weight for one in choices], device=found.device)
-        fluency = found / words.sqrt()
-        lead = fluency[better] - fluency[worse]
-        losses = losses_of(lead, (found / words)[better], self._recipe)
-        return (weights * losses).sum(), int((lead > 0).sum())
+        return loss_by_fluency(found, words, choices, self._recipe)
 
 
 class MusicTuner:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from schemas.learning import Recipe
-from workers.models.tuning.adapter import AdapterTrainee, Choice, losses_of
+from workers.models.tuning.adapter import AdapterTrainee, Choice, loss_by_fluency, places_of
 from workers.models.tuning.trees import Line, Pack, packs_of, sums_of_lines
 
 
@@ -31,21 +31,14 @@ class PreferenceTrainee(AdapterTrainee):
 
     def loss_of(self, choices: Sequence[Choice], _lot: int) -> tuple[torch.Tensor, int]:
         """Return the loss of choices of one product, each with its weight, and how many are ordered right already."""
-        wanted = sorted({place for one in choices for place in (one.better, one.worse)})
+        wanted = places_of(choices)
         sums: list[torch.Tensor] = [torch.empty(0)] * len(wanted)
         tokens = [0] * len(wanted)
         for places, packed in packs_of(self._tokenizer, [self._lines[place] for place in wanted]):
             for place, found, length in zip(places, sums_of_lines(self._model, packed), packed.lengths, strict=True):
                 sums[place], tokens[place] = found, length
-        at = {place: number for number, place in enumerate(wanted)}
-        found, lengths = torch.stack(sums), torch.tensor(tokens, device=sums[0].device)
-        better = torch.tensor([at[one.better] for one in choices], device=found.device)
-        worse = torch.tensor([at[one.worse] for one in choices], device=found.device)
-        weights = torch.tensor([one.weight for one in choices], device=found.device)
-        fluency = found / lengths.sqrt()
-        lead = fluency[better] - fluency[worse]
-        losses = losses_of(lead, (found / lengths)[better], self._recipe)
-        return (weights * losses).sum(), int((lead > 0).sum())
+        lengths = torch.tensor(tokens, device=sums[0].device)
+        return loss_by_fluency(torch.stack(sums), lengths, choices, self._recipe)
 
 
 @torch.no_grad()

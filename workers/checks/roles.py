@@ -31,6 +31,7 @@ def swapped_roles(text: str, brief: Brief) -> str:
     doers = _doers(facts.text)
     found = [
         *_done_by_audience(text, brief),
+        *_done_their_way(text, brief),
         *_done_with_product(text, brief),
         *_owned_by_others(text, facts.text),
         *_other_voice(text, facts.text),
@@ -68,6 +69,23 @@ def _done_by_audience(text: str, brief: Brief) -> list[str]:
         if is_product or is_audience:
             found.append(f"{before} {word}".strip())
     return found
+
+
+def _done_their_way(text: str, brief: Brief) -> list[str]:
+    """Return what is done 'by' something in a line while only the audience does something else in this way.
+
+    People 'who brew by hand' make no coffee that is 'decaffeinated by hand'.
+    """
+    product, theirs = brief.product, set(_ways(brief.audience.description))
+    known = {way for _, way in _ways(f"{product.name}. {product.description}. {product.offer}")}
+    ways = {way for _, way in theirs} - known
+    return [f"{word} by {way}" for word, way in _ways(text) if way in ways and (word, way) not in theirs]
+
+
+def _ways(text: str) -> list[tuple[str, str]]:
+    """Return what stands before and behind each 'by'."""
+    words = words_of(text.lower())
+    return [(before, after) for before, by, after in zip(words, words[1:], words[2:], strict=False) if by == "by"]
 
 
 def _done_with_product(text: str, brief: Brief) -> list[str]:

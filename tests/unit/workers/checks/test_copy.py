@@ -26,7 +26,9 @@ def brief_of() -> BriefOf:
         return Brief(
             brand=Brand.model_validate(brand),
             product=Product.model_validate(product | changes.pop("product", {})),  # type: ignore[operator]
-            audience=Audience(id="commuters", description="people who need coffee before eight"),
+            audience=Audience(
+                id="commuters", description=str(changes.get("audience", "people who need coffee before eight"))
+            ),
             channel=channel,
             style=Style(changes.get("style", "benefit")),
             locale=str(changes.get("locale", "en")),
@@ -170,6 +172,19 @@ def test_who_does_it_whose_it_is_and_what_it_is_tied_to_stay(brief_of: BriefOf, 
     wrong = failed(text, brief_of(product=product))
 
     assert wrong & {"roles", "clauses", "claims", "prices"} == ({rule} if rule else set())
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("Dark espresso roast, ground by hand. Notes of cocoa.", "roles"),
+        ("Dark espresso roast for people who brew coffee by hand.", None),
+    ],
+)
+def test_how_the_audience_does_things_says_nothing_of_the_product(brief_of: BriefOf, text: str, rule: str | None):
+    brief = brief_of(audience="people who brew coffee by hand")
+
+    assert failed(text, brief) & {"roles"} == ({rule} if rule else set())
 
 
 def test_a_question_without_a_question_mark_is_off_style(brief_of: BriefOf):

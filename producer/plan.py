@@ -58,7 +58,7 @@ class Plan(Frozen):
     device_seconds: float | None
     wall_seconds: float | None
     cost: float | None
-    # False where a number is an estimate that nobody measured.
+    # False where a number was not measured by this factory: the table's, of another machine or nobody's.
     is_measured: bool
     # How many jobs the budget pays for: all of them, or where it will stop.
     jobs_in_budget: int
@@ -114,7 +114,7 @@ def plan(
         # A batch is the smallest thing that workers share out.
         wall_seconds=None if seconds is None else seconds / min(workers, sum(batches.values())),
         cost=None if seconds is None or price_per_device_hour is None else seconds / 3600 * price_per_device_hour,
-        is_measured=all(rates.is_measured(bucket, device) for bucket in by_bucket),
+        is_measured=all(rates.is_measured(bucket) for bucket in by_bucket),
         jobs_in_budget=_jobs_in_budget(source, total, seconds),
         over_budget=_over_budget(source, total),
     )

@@ -51,10 +51,9 @@ class Rates(Frozen):
         rate = self._rate(bucket, device)
         return rate.seconds.get(Bucket.parse(bucket).shape, rate.seconds.get(ANY_SHAPE)) if rate else None
 
-    def is_measured(self, bucket: str, device: str) -> bool:
-        """Say whether the seconds of a bucket were measured and not estimated."""
-        rate = self._rate(bucket, device)
-        return bucket in self.measured or (rate is not None and rate.measured_on is not None)
+    def is_measured(self, bucket: str) -> bool:
+        """Say whether the seconds of a bucket were measured here; those of the table are another machine's at best."""
+        return bucket in self.measured
 
     def writes(self, model: str, locale: str) -> bool:
         """Say whether a model writes a language; of models that are not known by name nothing is ruled out."""

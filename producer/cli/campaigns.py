@@ -136,7 +136,7 @@ def _show_plan(planned: "Plan", settings: "Settings") -> None:
 def _estimate(planned: "Plan") -> str:
     if planned.device_seconds is None:
         return f"unknown: nobody measured this model on {planned.device}"
-    how = "as measured" if planned.is_measured else "an estimate, nothing measured yet"
+    how = "as measured here" if planned.is_measured else "an estimate, not measured here yet"
     workers = count(planned.workers, "worker")
     return (
         f"{duration(planned.wall_seconds)} with {workers} on {planned.device}, "

@@ -41,7 +41,7 @@ def test_a_plan_tells_jobs_time_and_cost_and_begins_nothing(pages: Pages):
     priced = plan(person, CAMPAIGN, workers="2", price="3,6").text
 
     assert f"Submit {JOBS} jobs" in free
-    assert "an estimate, nothing measured yet" in free
+    assert "an estimate, not measured here yet" in free
     assert "with 1 worker " in free
     assert "<dt>Cost</dt>" not in free
     assert "with 2 workers" in priced

@@ -13,7 +13,7 @@ def test_a_rate_is_found_by_model_shape_and_family_of_devices():
 
 def test_nothing_is_known_of_models_that_are_not_in_the_table():
     assert rates().device_seconds("copy/HuggingFaceTB/SmolLM2/short", "cpu") is None
-    assert not rates().is_measured("copy/HuggingFaceTB/SmolLM2/short", "cpu")
+    assert not rates().is_measured("copy/HuggingFaceTB/SmolLM2/short")
 
 
 def test_what_was_measured_here_goes_before_the_table():
@@ -21,7 +21,8 @@ def test_what_was_measured_here_goes_before_the_table():
 
     assert here.device_seconds("copy/starter/short", "cpu") == 9.0
     assert here.device_seconds("copy/a/b/long", "cuda") == 4.0
-    assert here.is_measured("copy/a/b/long", "cuda")
+    assert here.is_measured("copy/a/b/long")
+    assert not here.is_measured("copy/starter/long")
 
 
 def test_measuring_here_leaves_the_table_as_it_is():

@@ -118,6 +118,13 @@ class Database:
         sums = {column.name: column + insert.excluded[column.name] for column in table.c if column.name not in keys}
         return insert.on_conflict_do_update(index_elements=list(keys), set_=sums)
 
+    def analyse(self, table: Table) -> None:
+        """Tell PostgreSQL's planner what is in a table; by itself it looks a minute later. SQLite needs none of it."""
+        if not self.is_sqlite:
+            with self.read() as connection:
+                # Whoever else does so right now does it for us.
+                connection.execute(text(f"ANALYZE (SKIP_LOCKED) {table.name}"))
+
     def migrate(self) -> None:
         """Bring the tables to the newest revision; several processes may call it at once."""
         with _translated(self):

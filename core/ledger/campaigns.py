@@ -115,6 +115,9 @@ class Campaigns:
         if state != CampaignState.SUBMITTING:
             return False
         total, made_of = self._insert_jobs(planned)
+        if total >= INSERT_ROWS:
+            # Before the first pick: a planner that knows nothing of so many new jobs sorts them all for every claim.
+            self._database.analyse(jobs)
         with self._database.write() as connection:
             if made_of:
                 require_inputs(connection, campaign_id)

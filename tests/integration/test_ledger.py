@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from core.errors import StateError, UnknownIdError
 from core.ledger import Ledger
-from core.ledger.campaigns import CampaignState
+from core.ledger.campaigns import INSERT_ROWS, CampaignState
 from core.ledger.leases import ALONE, LOSSES_ALONE_UNTIL_DEAD, Failure, Lease
 from schemas.assets import Asset, Location
 from schemas.campaigns import Audience, Brand, Budget, Campaign, CopyDeliverable, Kind, Priority, Product
@@ -399,3 +400,14 @@ def test_several_processes_may_open_an_empty_ledger_at_once(ledger: Ledger):
         names = [future.result() for future in [pool.submit(migrate) for _ in range(4)]]
 
     assert names == ["c1"] * 4
+
+
+@pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
+def test_the_planner_knows_of_very_many_new_jobs_before_the_first_is_picked(ledger: Ledger):
+    submit(ledger, "many", INSERT_ROWS)
+
+    with ledger.database.read() as connection:
+        # -1 until somebody looked: then all jobs are sorted for every claim, since an index seems not worth it.
+        known = connection.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'jobs'")).scalar()
+
+    assert known == INSERT_ROWS

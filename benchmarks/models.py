@@ -16,11 +16,11 @@ def load(kind: Kind, settings: Settings) -> "Model":
     """Return the model of a kind; each kind loads only its own libraries, as in a worker."""
     place = (settings.device, settings.dtype, settings.home.absolute() / "models", settings.threads)
     if kind == Kind.COPY:
-        from workers.models import copy  # noqa: PLC0415
+        from workers.models import copy_loading  # noqa: PLC0415
 
         if settings.copy_model != work.STARTER and not Path(settings.copy_model).exists():
             work.build_random_model(Path(settings.copy_model))
-        return copy.load(settings.copy_model, settings.copy_adapter, *place)
+        return copy_loading.load(settings.copy_model, settings.copy_adapter, *place)
     if kind == Kind.IMAGE:
         from workers.models import image  # noqa: PLC0415
 

@@ -5,6 +5,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from schemas.campaigns import Kind
 from schemas.jobs import Job
 
 if TYPE_CHECKING:
+    from workers.finishing.protocol import Finisher
     from workers.models.protocol import Model
 
 settings = Settings.load()
@@ -36,13 +38,23 @@ def _storage() -> Storage:
     return Storage(settings)
 
 
+@cache
+def _finishers() -> "Mapping[Kind, Finisher]":
+    from workers.finishing import finishers  # noqa: PLC0415 - as above
+
+    return finishers(settings)
+
+
 @app.task(name=GENERATE)
 def generate(text: str) -> None:
-    """Make one job and store its best candidate."""
+    """Make one job and store its best candidate, finished as the factory's are, with its companions."""
     job = Job.model_validate_json(text)
-    model, storage, began_at = _model(job.kind), _storage(), time.time()
+    model, finisher, storage, began_at = _model(job.kind), _finishers()[job.kind], _storage(), time.time()
     [samples] = model.generate([job], 1)
-    storage.put(f"plain/{job.id}", samples[0].data, samples[0].content_type)
+    finished = finisher.finish(job, samples[0], model.version)
+    storage.put(f"plain/{job.id}", finished.data, finished.content_type)
+    for file in finished.companions:
+        storage.put(f"plain/{job.id}.{file.ending}", file.data, file.content_type)
     _note(job.id, began_at)
 
 

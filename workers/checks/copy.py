@@ -13,7 +13,7 @@ from schemas.channels import ChannelSpec, Shape, channels
 from schemas.jobs import Brief
 from workers.checks import claims, form, grounding, roles, unsafe
 from workers.checks.facts import facts_of
-from workers.checks.words import sentences_of, stem, words_of
+from workers.checks.words import sentences_of, small_words, stem, words_of
 
 Rule = Callable[[str, Brief], str]
 RULES: dict[str, Rule] = {
@@ -42,6 +42,7 @@ ENGLISH_RULES: dict[str, Rule] = {
     "grounding": grounding.ungrounded,
     "pairs": grounding.strangers,
     "prepositions": grounding.lost_prepositions,
+    "endings": grounding.lost_endings,
     "roles": roles.swapped_roles,
     "clauses": roles.misplaced_clauses,
     "product": grounding.unnamed,
@@ -116,13 +117,21 @@ def _overlap(left: frozenset[str], right: frozenset[str]) -> float:
 def _with_names(line: str, brief: Brief) -> str:
     """Write the names of brand and product as the brief does, where they are proper names.
 
-    'Wide ironing board' is none: inside a sentence it is written small, which is for the model to know.
+    'Wide ironing board' is none: inside a sentence its first word is written small, unless it may be a name itself.
     """
     for name in (brief.brand.name, brief.product.name):
         if name != name.lower() and not _describes(name):
             exact = name.replace("\\", r"\\")
             line = re.sub(rf"(?i)(?<!\w){re.escape(name)}(?!\w)", exact, line)
+    first = brief.product.name.partition(" ")[0]
+    if brief.locale.startswith("en") and _describes(brief.product.name) and _is_common(first):
+        line = re.sub(rf"(?<=[a-z,;] ){re.escape(first)}(?!\w)", first.lower(), line)
     return line
+
+
+def _is_common(word: str) -> bool:
+    """Tell whether every part of a word is one that copy writes small anywhere."""
+    return all(part in small_words() for part in re.split(r"[-’']", word.lower()))  # noqa: RUF001
 
 
 def _describes(name: str) -> bool:

@@ -85,6 +85,9 @@ def strangers(text: str, brief: Brief) -> str:
     return ", ".join(found)
 
 
+_AFTER_WHAT_ENDS = frozenset({"each", "every", "your", "a", "an"})
+
+
 def lost_prepositions(text: str, brief: Brief) -> str:
     """Return words that the brief never has without 'of', 'with' or the like, and a line has: 'tastes chocolate'."""
     always = _prepositions(facts_of(brief).text)
@@ -108,6 +111,26 @@ def _prepositions(text: str) -> dict[str, str]:
         for word, following in after.items()
         if word.endswith(("s", "ed")) and word not in FUNCTION_WORDS and len(following) == 1 and following <= _TIED
     }
+
+
+def lost_endings(text: str, brief: Brief) -> str:
+    """Return pairs of words that the brief has with an -s at the end, and a line without: 'a clerk check'."""
+    told = {pair for clause in _clauses(facts_of(brief).text) for pair in pairwise(clause)}
+    found = [
+        f"{before} {word}"
+        for clause in _clauses(text)
+        for (before, word), after in zip(pairwise(clause), [*clause[2:], ""], strict=False)
+        # 'Two user profiles' are right where the brief says 'two users'.
+        if (not after or after in FUNCTION_WORDS or after in _AFTER_WHAT_ENDS)
+        and (before, word) not in told
+        and any((before, plural) in told for plural in (f"{word}s", f"{word}es", f"{word[:-1]}ies"))
+    ]
+    return ", ".join(found)
+
+
+def _clauses(text: str) -> list[list[str]]:
+    """Return the words of each clause, numbers and hyphenated words as they stand, in small letters."""
+    return [re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", part) for part in re.split(r"[.,;:!?()]", text.lower())]  # noqa: RUF001
 
 
 def misnamed(text: str, brief: Brief) -> str:

@@ -1,8 +1,10 @@
 """Words of English copy: how a line is cut into words, and which forms count as the same word."""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
+SMALL_WORDS = Path(__file__).parent / "data" / "small_words.txt"
 # A word may hold apostrophes and hyphens inside: don't, plum-and-mint.
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")  # noqa: RUF001  the typographic apostrophe is meant
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[\"“‘(]?[A-Z0-9])")  # noqa: RUF001
@@ -25,6 +27,12 @@ _SUFFIXES = ("ingly", "edly", "ings", "ers", "ies", "ied", "ing", "est", "ed", "
 _SHORTEST_STEM = 3
 # Beginnings of lines are judged token by token: the same words come again and again.
 _KEPT_STEMS = 65_536
+
+
+@cache
+def small_words() -> frozenset[str]:
+    """Return common words, which nobody writes with a capital inside a sentence."""
+    return frozenset(SMALL_WORDS.read_text(encoding="utf-8").split())
 
 
 def words_of(text: str) -> list[str]:

@@ -1,7 +1,7 @@
-"""Write the words that good copy uses whatever it sells. `python -m workers.models.house.vocabulary`.
+"""Write the words that good copy uses whatever it sells, and those that it writes small anywhere.
 
-A word counts when the seed lines of many briefs of many trades use it though their brief does not. Words that say
-something of a product are taken out again: for them the brief must be asked.
+`python -m workers.models.house.vocabulary`. A word is safe when the seed lines of many briefs of many trades use it
+though their brief does not. Words that say something of a product are taken out again: for them the brief is asked.
 """
 
 from collections import Counter, defaultdict
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workers.checks.facts import facts_of
 from workers.checks.grounding import VOCABULARY
-from workers.checks.words import stem, words_of
+from workers.checks.words import SMALL_WORDS, stem, words_of
 from workers.models.house.lines import SeedBrief, seed_briefs
 
 LEAST_BRIEFS = 4
@@ -40,11 +40,17 @@ def vocabulary(briefs: list[SeedBrief], properties: set[str]) -> list[str]:
     return sorted(forms[root].most_common(1)[0][0] for root in common)
 
 
+def small_words(briefs: list[SeedBrief]) -> list[str]:
+    """Return the words that lines write small, in order: common words, no names."""
+    return sorted({word for brief in briefs for line in brief.lines for word in words_of(line.text) if word.islower()})
+
+
 def main() -> None:
-    """Write the vocabulary beside the checks that read it."""
+    """Write the vocabulary and the small words beside the checks that read them."""
     properties = set(PROPERTIES.read_text(encoding="utf-8").split())
-    words = vocabulary(seed_briefs(), properties)
-    VOCABULARY.write_text("\n".join(words) + "\n", encoding="utf-8")
+    briefs = seed_briefs()
+    for path, words in ((VOCABULARY, vocabulary(briefs, properties)), (SMALL_WORDS, small_words(briefs))):
+        path.write_text("\n".join(words) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

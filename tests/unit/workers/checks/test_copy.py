@@ -121,6 +121,23 @@ def test_a_product_keeps_its_noun(brief_of: BriefOf, name: str, text: str, wrong
     assert failed(text, brief_of(product={"name": name})) & {"names"} == wrong
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("A sleep doctor sign the report for you.", {"endings"}),
+        ("A sleep doctor signs the report for you.", set()),
+        ("It has two users with 100 reading each.", {"endings"}),
+        ("Carry it by the battery.", {"endings"}),
+        ("It has two user profiles.", set()),
+        ("The report is what doctors sign.", set()),
+    ],
+)
+def test_a_word_keeps_the_ending_that_the_brief_gives_it(brief_of: BriefOf, text: str, wrong: set[str]):
+    told = "A sleep doctor signs the report. Two users with 100 readings each. Powered by the batteries."
+
+    assert failed(text, brief_of(product={"description": told})) & {"endings"} == wrong
+
+
 def test_a_unit_is_nothing_that_somebody_does(brief_of: BriefOf):
     brief = brief_of(product={"description": "Steel mug that holds 350 ml. Dark espresso roast, notes of cocoa."})
 
@@ -209,9 +226,20 @@ def test_other_languages_are_checked_for_form_and_numbers_only(brief_of: BriefOf
     assert failed("All of the beans have the taste that you like in the morning.", brief) == {"language"}
 
 
-@pytest.mark.parametrize("line", ["The wide ironing board has a lock.", "The Wide ironing board has a lock."])
-def test_repair_leaves_it_to_the_model_how_a_phrase_is_written_that_serves_as_a_name(brief_of: BriefOf, line: str):
-    assert repair(line, brief_of("push.notification", product={"name": "Wide ironing board"})) == line
+@pytest.mark.parametrize(
+    ("name", "raw", "mended"),
+    [
+        ("Wide ironing board", "Lock the Wide ironing board with a key.", "Lock the wide ironing board with a key."),
+        ("Wide ironing board", "Wide ironing board with a lock. Wide.", "Wide ironing board with a lock. Wide."),
+        ("Hand-woven rug", "It is a Hand-woven rug of wool.", "It is a hand-woven rug of wool."),
+        ("Cotswold walking weekend", "Book the Cotswold walking weekend.", "Book the Cotswold walking weekend."),
+        ("Ember Espresso", "Drink the ember espresso.", "Drink the Ember Espresso."),
+    ],
+)
+def test_repair_writes_a_phrase_small_that_serves_as_a_name_and_names_as_the_brief_does(
+    brief_of: BriefOf, name: str, raw: str, mended: str
+):
+    assert repair(raw, brief_of("push.notification", product={"name": name})) == mended
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from workers import measures
 from workers.models.protocol import NO_PARTS, Model, Parts, Sample
 
 if TYPE_CHECKING:
-    from workers.models.copy import CopyBase
+    from workers.models.copy_loading import CopyBase
 
 logger = logging.getLogger(__name__)
 
@@ -225,12 +225,12 @@ class Engine:
         return model
 
     def _load_copy(self, reference: str, adapter: str | None) -> Model:
-        from workers.models import copy  # noqa: PLC0415 - only a worker of this kind pays for it
+        from workers.models import copy_loading  # noqa: PLC0415 - only a worker of this kind pays for it
 
         settings = self._settings
         if reference not in self._bases:
             # Kept, so that another version need load no more than its adapter.
-            self._bases[reference] = copy.open_base(
+            self._bases[reference] = copy_loading.open_base(
                 reference, settings.device, settings.dtype, self.cache, settings.threads
             )
         return self._bases[reference].model(adapter)

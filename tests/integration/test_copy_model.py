@@ -8,7 +8,8 @@ from schemas.campaigns import Audience, Brand, Kind, Product
 from schemas.jobs import Brief, Job
 from schemas.styles import Style
 from workers.checks.copy import check
-from workers.models.copy import CopyModel, load
+from workers.models.copy import CopyModel
+from workers.models.copy_loading import load
 from workers.models.starter import SUMS_NAME, is_intact, starter_folder
 
 # What the starter is asked for.

@@ -1,42 +1,25 @@
 """The copy family, whole: any causal language model writes candidates for a line; checked and ranked, best first."""
 
-import copy
-import hashlib
 import math
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Self
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from peft import PeftConfig, PeftModel
-from peft.tuners.lora import LoraLayer
-from safetensors import SafetensorError
-from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar
 
-from core.errors import ModelLoadError
 from schemas.channels import ChannelSpec, Shape, channels
 from schemas.jobs import Brief, Job
 from workers.checks.awkward import awkwardness
 from workers.checks.copy import check, repair
 from workers.models.brief_guard import BriefGuard, pieces_of
 from workers.models.decode import Decoder, Draft, Guard, Order, mixed_seed
-from workers.models.device import device_of, dtype_of, quick_dtype
 from workers.models.prompts import Prompt, prompt_of
 from workers.models.protocol import NO_PARTS, Parts, Sample
-from workers.models.starter import sha256_of, starter_folder
 from workers.models.tuning.preferences import fluencies, mean_log_p
 from workers.models.tuning.trees import Line
+from workers.models.verifier import Verifier, hidden_means
 
-STARTER = "starter"
-HOUSE = "house"
-HOUSE_FOLDER = Path(__file__).parent / "house" / "adapter"
 # Many short drafts cost what few long ones do; the long ones pass their checks less often but can be shortened.
 CANDIDATES = {Shape.SHORT: 4, Shape.MEDIUM: 4, Shape.LONG: 3}
 # How often a row of the first attempt begins while its job has fewer fit lines than WANTED: one line may be a
@@ -56,11 +39,13 @@ CONTENT_TYPE = "text/plain; charset=utf-8"
 class Taste:
     """How a model writes: temperature of each attempt, and the least merit of a line, by its shape.
 
-    A small model is kept on its brief token by token, a large one is only judged.
+    A line that is less fluent than its floor by more than `slack` is given up while it is written, whatever else might
+    speak for it. A small model is kept on its brief token by token, a large one is only judged.
     """
 
     temperatures: tuple[float, ...]
     floors: Mapping[Shape, float]
+    slack: float = 0.0
     is_guarded: bool = False
 
     def temperature(self, attempt: int) -> float:
@@ -70,14 +55,17 @@ class Taste:
 
 # Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
 HOUSE_FLOORS = {Shape.SHORT: -1.7, Shape.MEDIUM: -1.7, Shape.LONG: -1.5}
+VERIFIED_FLOORS = HOUSE_FLOORS
 HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=HOUSE_FLOORS, is_guarded=True)
+# With a verifier, which may speak for a line that is less fluent.
+VERIFIED_TASTE = replace(HOUSE_TASTE, floors=VERIFIED_FLOORS, slack=0.6)
 # Larger models are fluent, and each has a scale of its own.
 OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=dict.fromkeys(Shape, -math.inf))
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A finished line with what speaks for it: its draft's fluency, and that less what is awkward about it."""
+    """A finished line with what speaks for it: its draft's fluency, what is verified of it, less what is awkward."""
 
     text: str
     fluency: float
@@ -106,14 +94,16 @@ class Lexicon:
 class CopyModel:
     """A loaded language model that writes ad copy. One call at a time."""
 
-    def __init__(self, model: Any, lexicon: Lexicon, version: str, taste: Taste) -> None:
+    def __init__(
+        self, model: Any, lexicon: Lexicon, version: str, taste: Taste, verifier: Verifier | None = None
+    ) -> None:
         self.version = version
         self._taste = taste
         self.device = str(model.device)
         self._model, self._tokenizer = model, lexicon.tokenizer
         self._dtype = str(model.dtype).removeprefix("torch.")
         self._context = _context_tokens(model.config)
-        self._decoder = Decoder(model, **lexicon.rules)
+        self._decoder = Decoder(model, **lexicon.rules, verifier=verifier)
         self._guards = lru_cache(maxsize=KEPT_GUARDS)(
             lambda brief: BriefGuard(brief, lexicon.pieces, self._decoder.stops)
         )
@@ -129,6 +119,10 @@ class CopyModel:
     def fluencies(self, lines: Sequence[Line]) -> list[float]:
         """Return how sure the model is of given lines, by which it ranks its own."""
         return fluencies(self._model, self._tokenizer, lines)
+
+    def hidden_means(self, lines: Sequence[Line], layers: Sequence[int]) -> torch.Tensor:
+        """Return what layers hold of given lines, which is what a verifier is fitted to."""
+        return hidden_means(self._model, self._tokenizer, lines, layers)
 
     def mean_log_p(self, lines: Sequence[Line]) -> float:
         """Return the mean log probability of a token of given lines."""
@@ -148,7 +142,7 @@ class CopyModel:
             seed=mixed_seed(job.seed, attempt),
             guard=self._guard(job.brief),
             # What a line of so many tokens may not be worse than; few are longer.
-            least_log_p=self._taste.floors[spec.shape] * math.sqrt(spec.max_characters / CHARACTERS_A_TOKEN + 1),
+            least_log_p=self._least_fluency(job.brief) * math.sqrt(spec.max_characters / CHARACTERS_A_TOKEN + 1),
             accepts=lambda draft: self._is_fit(draft, job.brief),
             wanted=WANTED,
             tries=TRIES[spec.shape] if attempt == 1 else 1,
@@ -196,16 +190,20 @@ class CopyModel:
     def _floor(self, brief: Brief) -> float:
         return self._taste.floors[channels()[brief.channel].shape]
 
+    def _least_fluency(self, brief: Brief) -> float:
+        return self._floor(brief) - self._taste.slack
+
     def _candidate(self, draft: Draft, brief: Brief) -> _Candidate:
         text = self._tokenizer.decode(draft.tokens, skip_special_tokens=True)
         # A line that was cut off says so, and fails its check as incomplete.
         line = repair(text if draft.is_finished else f"{text}…", brief)
         own = fluency(draft)
-        return _Candidate(line, own, own - awkwardness(line, brief), _passes(line, brief))
+        merit = own + draft.verified - awkwardness(line, brief)
+        return _Candidate(line, own, merit, _passes(line, brief))
 
     def _is_fit(self, draft: Draft, brief: Brief) -> bool:
         # What costs least is asked first.
-        if fluency(draft) < self._floor(brief):
+        if fluency(draft) < self._least_fluency(brief):
             return False
         one = self._candidate(draft, brief)
         return one.passed and one.merit >= self._floor(brief)
@@ -223,159 +221,9 @@ def _passes(text: str, brief: Brief) -> bool:
     return all(result.passed for result in check(text, brief))
 
 
-class CopyBase:
-    """A language model as it was published, on which adapters take turns.
-
-    It stays on the CPU, its weights mapped from their file; models made of it share what their adapter leaves alone.
-    """
-
-    def __init__(self, reference: str, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
-        self._reference = reference
-        self._folder = folder
-        self._device, self._dtype = device, dtype
-        self._network, tokenizer = _read_base(folder)
-        self._lexicon = Lexicon.of(tokenizer, self._network)
-        self._sums = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
-
-    def model(self, adapter: str | None) -> CopyModel:
-        """Return the model with an adapter, `house` or a folder, or without any: the same as when loaded alone.
-
-        Raises ModelLoadError with the way out; out of memory passes through as torch raises it.
-        """
-        folder = adapter_folder(adapter, self._reference) if adapter else None
-        network = _adapted(self._network, folder, self._dtype) if folder else _sharing(self._network)
-        sums = (
-            [*self._sums, *(sha256_of(path) for path in sorted(folder.glob("*.safetensors")))] if folder else self._sums
-        )
-        name = self._reference if not Path(self._reference).is_dir() else Path(self._reference).resolve().name
-        digest = hashlib.sha256("".join(sums).encode()).hexdigest()
-        version = f"{name}{f'+{_adapter_name(adapter)}' if adapter else ''}@{digest[:8]}"
-        taste = HOUSE_TASTE if self._reference == STARTER and adapter else OTHER_TASTE
-        return CopyModel(network.to(device=self._device, dtype=self._dtype).eval(), self._lexicon, version, taste)
-
-
-def open_base(reference: str, device: str, dtype: str, cache: Path, threads: int) -> CopyBase:
-    """Load a language model, `starter`, a local folder or a hub id, without an adapter.
-
-    Raises ModelLoadError with the way out; out of memory passes through as torch raises it.
-    """
-    # Bars belong to a terminal; a worker writes logs.
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    if threads:
-        torch.set_num_threads(threads)
-    place = device_of(device)
-    return CopyBase(reference, model_folder(reference, cache), place, dtype_of(dtype, quick_dtype(place)))
-
-
-def load(reference: str, adapter: str | None, device: str, dtype: str, cache: Path, threads: int) -> CopyModel:
-    """Load a language model, with the adapter `house`, a folder or none; see `open_base`."""
-    return open_base(reference, device, dtype, cache, threads).model(adapter)
-
-
 def tokens_for(spec: ChannelSpec) -> int:
     """Return how many tokens a line of this channel may take; one that needs more is too long anyway."""
     return math.ceil(spec.max_characters / 3) + 4
-
-
-def model_folder(reference: str, cache: Path) -> Path:
-    """Return the folder of a language model, converted or fetched if need be; raises ModelLoadError."""
-    if reference == STARTER:
-        return starter_folder(cache)
-    if Path(reference).is_dir():
-        return Path(reference)
-    try:
-        return Path(
-            snapshot_download(
-                reference,
-                cache_dir=cache / "hub",
-                allow_patterns=["*.json", "*.jinja", "*.safetensors", "tokenizer.model"],
-            )
-        )
-    except HFValidationError as error:
-        raise ModelLoadError(
-            f"copy model {reference!r} is neither `starter`, nor an existing folder, nor a hub id like `org/name`"
-        ) from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelLoadError(
-            f"copy model {reference!r} cannot be fetched from the hub ({type(error).__name__}): "
-            "check the id and the network, or set FACTORY_COPY_MODEL to `starter` or a model folder"
-        ) from error
-
-
-def adapter_folder(adapter: str, reference: str) -> Path:
-    """Return the folder of an adapter; raises ModelLoadError when it does not fit the model or lacks a file."""
-    if adapter == HOUSE and reference != STARTER:
-        raise ModelLoadError(
-            f"the house adapter fits only the starter, not {reference!r}: set FACTORY_COPY_ADAPTER to empty "
-            "or to a folder with an adapter of that model"
-        )
-    folder = HOUSE_FOLDER if adapter == HOUSE else Path(adapter)
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / name).is_file():
-            raise ModelLoadError(f"adapter {adapter!r}: {folder / name} is missing; a PEFT LoRA folder is needed")
-    return folder
-
-
-def _adapter_name(adapter: str) -> str:
-    return adapter if adapter == HOUSE else Path(adapter).resolve().name
-
-
-def _read_base(folder: Path) -> tuple[Any, Any]:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        return AutoModelForCausalLM.from_pretrained(folder, dtype="auto", use_safetensors=True), tokenizer
-    except torch.OutOfMemoryError:
-        raise
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise ModelLoadError(
-            f"no causal language model can be loaded from {folder}: {_first_line(error)}; "
-            "a Hugging Face folder with config.json, tokenizer and *.safetensors is needed"
-        ) from error
-
-
-def _sharing(network: Any) -> Any:
-    """Return a network with the same weights, that can be given others without a change of this one."""
-    own = {id(weight): nn.Parameter(weight.data, requires_grad=False) for weight in network.parameters()}
-    return copy.deepcopy(network, own)
-
-
-def _adapted(network: Any, adapter: Path, dtype: torch.dtype) -> Any:
-    """Return the network with an adapter merged into it: added in float32 and rounded once."""
-    try:
-        with warnings.catch_warnings():
-            # peft reads a property that transformers 6 renames; nothing that a user could change.
-            warnings.simplefilter("ignore", FutureWarning)
-            if not _is_plain(PeftConfig.from_pretrained(str(adapter))):
-                return PeftModel.from_pretrained(copy.deepcopy(network).float(), adapter).merge_and_unload()
-            wrapped = PeftModel.from_pretrained(_sharing(network), adapter)
-        for layer in wrapped.modules():
-            if isinstance(layer, LoraLayer):
-                _merge(layer, dtype)
-        return wrapped.unload()
-    except torch.OutOfMemoryError:
-        raise
-    # What a header of safetensors may be wrong in is an error of its own kind, straight under Exception.
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
-        raise ModelLoadError(f"adapter {adapter} does not fit its model: {_first_line(error)}") from error
-
-
-def _is_plain(config: Any) -> bool:
-    """Tell whether an adapter changes nothing but the weights of linear layers, each by a product of two matrices."""
-    return bool(
-        config.peft_type == "LORA" and not config.use_dora and config.bias == "none" and not config.modules_to_save
-    )
-
-
-@torch.no_grad()
-def _merge(layer: Any, dtype: torch.dtype) -> None:
-    """Put the merged weights in the place of the layer's own: layer by layer, so that little is held in float32."""
-    (name,) = layer.active_adapters
-    weight = layer.get_base_layer().weight
-    weight.data = (weight.data.float() + layer.get_delta_weight(name)).to(dtype)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _context_tokens(config: Any) -> int:

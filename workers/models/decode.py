@@ -19,6 +19,7 @@ from workers.models.attention import shares_prompts
 from workers.models.passes import SEAT_ROWS, Pass, PlainPass, Shape, SharedPass
 from workers.models.prompts import Prompt
 from workers.models.readings import Reader, Reading, padded
+from workers.models.verifier import Verifier
 
 TOP_K = 40
 # Rows differ in how much they may write; attention costs little, so few shapes are worth more than tight ones.
@@ -78,13 +79,15 @@ class Order:
 class Draft:
     """One candidate: its tokens without the end, how likely they are, and whether it came to its end.
 
-    `mean_log_p` is the log probability a token; `lowest_log_p` that of the most surprising one.
+    `mean_log_p` is the log probability a token; `lowest_log_p` that of the most surprising one. `verified` is what a
+    verifier says of it, the mean of its tokens; 0 without one.
     """
 
     tokens: tuple[int, ...]
     mean_log_p: float
     lowest_log_p: float
     is_finished: bool
+    verified: float = 0.0
 
 
 class _Row:
@@ -105,6 +108,7 @@ class _Row:
         self.is_idle = False
         self.tokens: list[int] = []
         self._log_ps: list[float] = []
+        self._heard: list[float] = []
         # For each token, and the next one: what may still stand in its place.
         self._ways: list[Iterator[tuple[int, float]]] = []
         self._steps_back = 0
@@ -138,6 +142,11 @@ class _Row:
             self._end(is_finished=False)
         return None
 
+    def hear(self, said: float) -> None:
+        """Keep what a verifier says of the newest token; of tokens that were taken back nothing is kept."""
+        del self._heard[len(self.tokens) - 1 :]
+        self._heard.append(said)
+
     def _step(self) -> tuple[int, float] | None:
         """Return the next token that may follow what is written, with its log probability; nothing at a dead end."""
         least = max(self.order.least_log_p - sum(self._log_ps), -sys.float_info.max)
@@ -148,7 +157,9 @@ class _Row:
     def _end(self, *, is_finished: bool) -> None:
         log_ps = self._log_ps or [0.0]
         mean, lowest = sum(log_ps) / len(log_ps), min(log_ps)
-        draft = Draft(tuple(self.tokens), mean, lowest, is_finished)
+        heard = self._heard[: len(self.tokens)]
+        verified = sum(heard) / len(heard) if heard else 0.0
+        draft = Draft(tuple(self.tokens), mean, lowest, is_finished, verified)
         self.drafts.append(draft)
         self.is_accepted = is_finished and (self.order.accepts is None or self.order.accepts(draft))
         self.is_idle = True
@@ -183,8 +194,16 @@ class _Party:
 class Decoder:
     """Writes candidates with one causal language model; keeps what it read between calls, which changes no draft."""
 
-    def __init__(self, model: Any, stops: Sequence[int], bans: Sequence[int], newlines: Sequence[int]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        stops: Sequence[int],
+        bans: Sequence[int],
+        newlines: Sequence[int],
+        verifier: Verifier | None = None,
+    ) -> None:
         self._model = model
+        self._listener = verifier.listen(model) if verifier else None
         self._reader = Reader(model)
         self._pass: Callable[[Any, Shape], Pass] = SharedPass if shares_prompts(model) else PlainPass
         size = model.config.get_text_config().vocab_size
@@ -225,11 +244,18 @@ class Decoder:
                 tokens = [row.tokens[-1] if row else 0 for row in rows]
                 ages = [len(row.tokens) - 1 if row else 0 for row in rows]
                 logits = current.forward(tokens, ages)
+                self._hear(rows)
                 self._advance(rows, logits, self._bans, STEPS_BACK if current.is_open else 0)
                 if current.is_open:
                     self._fill(current, rows, seated, queue)
                 else:
                     rows = [None if row is None or row.is_idle else row for row in rows]
+
+    def _hear(self, rows: Sequence[_Row | None]) -> None:
+        if self._listener:
+            for row, said in zip(rows, self._listener.newest(), strict=True):
+                if row:
+                    row.hear(said)
 
     def _parties(self, jobs: Sequence[list[_Row]]) -> Iterator[_Party]:
         """Yield what fits a seat each, as late as it is asked for."""

@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from core.errors import ModelLoadError
 from schemas.buckets import reference_and_adapter
 from schemas.learning import Recipe
-from workers.models import copy
+from workers.models import copy_loading
+from workers.models.copy import CopyModel
 from workers.models.device import device_of, dtype_of, quick_dtype
 from workers.models.house.lines import seed_briefs, train_and_held_out
 from workers.models.protocol import Model
@@ -29,6 +30,7 @@ from workers.models.tuning.protocol import (
 )
 from workers.models.tuning.steps import learn, learnt_before
 from workers.models.tuning.trees import Line
+from workers.models.verifier import Verifier
 
 # Families of seed lines that say plainly what the brief says, and how many of them are enough.
 NEUTRAL_FAMILIES = ("plain", "careful")
@@ -53,26 +55,31 @@ class CopyTuner:
         """Train, or go on with what was begun; a version that is there already is returned as it is."""
         if version := learnt_before(folder, self._place.threads):
             return version
-        model, tokenizer, weights, shape = self._student(parent)
+        start = parent or (copy_loading.adapter_folder(self._adapter, self._reference) if self._adapter else None)
+        model, tokenizer, weights, shape = self._student(start)
         end_if_stopped()
         lines, choices = lines_and_choices(lessons)
         trainee = PreferenceTrainee(model, tokenizer, weights, lines, choices, self._recipe)
-        return learn(
-            trainee, weights, folder, watch, lambda draft: write_adapter(draft, weights, shape, self._reference)
-        )
+
+        def write(draft: Path) -> None:
+            write_adapter(draft, weights, shape, self._reference)
+            # The model holds what it held, but for a little: who could tell a false line before still can.
+            if verifier := Verifier.read(start) if start else None:
+                verifier.write(draft)
+
+        return learn(trainee, weights, folder, watch, write)
 
     def contestant(self, version: Path | None) -> Contestant:
         """Load a version as a worker would."""
         adapter = str(version) if version else self._adapter
         place = self._place
         return CopyContestant(
-            copy.load(self._reference, adapter, place.device, place.dtype, self._cache, place.threads)
+            copy_loading.load(self._reference, adapter, place.device, place.dtype, self._cache, place.threads)
         )
 
-    def _student(self, parent: Path | None) -> tuple[Any, Any, dict[str, torch.nn.Parameter], LoraShape]:
+    def _student(self, start: Path | None) -> tuple[Any, Any, dict[str, torch.nn.Parameter], LoraShape]:
         """Return the model with the adapter that it goes on from, ready to be trained."""
-        folder = copy.model_folder(self._reference, self._cache)
-        start = parent or (copy.adapter_folder(self._adapter, self._reference) if self._adapter else None)
+        folder = copy_loading.model_folder(self._reference, self._cache)
         device = device_of(self._place.device)
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -91,7 +98,7 @@ class CopyTuner:
 class CopyContestant:
     """A loaded copy model before the gate."""
 
-    def __init__(self, model: copy.CopyModel) -> None:
+    def __init__(self, model: CopyModel) -> None:
         self._model = model
 
     @property

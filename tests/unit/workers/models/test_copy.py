@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.errors import ModelLoadError
 from schemas.jobs import Job
-from workers.models.copy import CANDIDATES, TRIES, CopyModel, load
+from workers.models.copy import CANDIDATES, TRIES, CopyModel
+from workers.models.copy_loading import load
 
 JobOf = Callable[..., Job]
 

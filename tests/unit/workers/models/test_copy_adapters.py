@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from core.errors import ModelLoadError
 from schemas.jobs import Job
-from workers.models.copy import CopyModel, open_base
+from workers.models.copy import CopyModel
+from workers.models.copy_loading import open_base
 
 JobOf = Callable[..., Job]
 # peft reads a property that transformers 6 renames.

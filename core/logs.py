@@ -1,7 +1,13 @@
-"""One line a log record: time, level, process, message. Secrets never reach it, since settings hide them."""
+"""One line a log record, as text or as JSON: time, level, process, message, and the trace that it belongs to.
 
+Secrets never reach it, since settings hide them.
+"""
+
+import json
 import logging
+from datetime import UTC, datetime
 
+from core import traces
 from core.settings import Settings
 
 FORMAT = "%(asctime)s %(levelname)-7s %(processName)s %(name)s: %(message)s"
@@ -9,9 +15,39 @@ FORMAT = "%(asctime)s %(levelname)-7s %(processName)s %(name)s: %(message)s"
 NOISY = ("botocore", "urllib3", "boto3", "s3transfer", "amqp", "kombu", "sqlalchemy", "filelock", "httpx")
 
 
+class TextFormatter(logging.Formatter):
+    """Lines for people; one that belongs to a trace ends with its id."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name of the library
+        """Return the line of a record, without its traceback."""
+        span = traces.current()
+        return super().formatMessage(record) + (f" [trace {span.trace_id:032x}]" if span else "")
+
+
+class JsonFormatter(logging.Formatter):
+    """Lines for programs: one JSON object each, on one line whatever the message holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "process": record.processName,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if span := traces.current():
+            line |= {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
 def configure_logs(settings: Settings) -> None:
     """Send every record of this process to its standard error."""
-    logging.basicConfig(level=settings.log_level.upper(), format=FORMAT, force=True)
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter(FORMAT))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)

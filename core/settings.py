@@ -1,14 +1,27 @@
 """All settings, and the only reader of the environment: prefix `FACTORY_`, read once where a process starts."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.bandit import Rules
 from core.errors import SettingsError
+
+# Without user and password: what is here is shown and logged.
+_ADDRESS = re.compile(r"https?://[^\s/@?#]+(/[^\s@?#]*)?")
+
+
+def _plain_address(url: str | None) -> str | None:
+    if url and not _ADDRESS.fullmatch(url):
+        raise ValueError(
+            "is no plain http:// or https:// address, as in http://127.0.0.1:4318; "
+            "what a collector asks for besides goes into OTEL_EXPORTER_OTLP_HEADERS"
+        )
+    return url
 
 
 class Settings(BaseSettings):
@@ -190,6 +203,17 @@ class Settings(BaseSettings):
         Field(gt=0, description="How long folders of trainings stay that nobody goes on with; empty: for ever."),
     ] = 7.0
     flower_port: Annotated[int, Field(gt=0, lt=65536, description="Port of Flower on 127.0.0.1.")] = 5590
+    traces_endpoint: Annotated[
+        str | None,
+        AfterValidator(_plain_address),
+        Field(
+            description="Collector that is told where time goes, by OTLP over HTTP, as in http://127.0.0.1:4318; "
+            "empty: no traces. All else of them stands in the standard variables OTEL_*."
+        ),
+    ] = None
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="How a line of the logs is written; json is for programs.")
+    ] = "text"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="How much is logged.")] = (
         "info"
     )

@@ -1,0 +1,58 @@
+"""Lines of the log, for people and for programs."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core import traces
+from core.logs import configure_logs
+from core.settings import Settings
+
+from support.collector import collecting
+
+logger = logging.getLogger("factory.test")
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_a_line_for_programs_is_one_object_on_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    configure_logs(Settings(home=tmp_path, log_format="json"))
+
+    logger.error("batch of %d failed", 3, exc_info=ValueError("odd\nthing"))
+
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert (told["level"], told["logger"], told["message"]) == ("error", "factory.test", "batch of 3 failed")
+    assert told["exception"].endswith("ValueError: odd\nthing")
+    assert "trace_id" not in told
+
+
+def test_a_line_says_which_trace_it_belongs_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with collecting() as collector:
+        settings = Settings(home=tmp_path, traces_endpoint=collector.endpoint)
+        traces.begin(settings, "test")
+        with traces.span("batch"):
+            configure_logs(settings)
+            logger.info("in text")
+            configure_logs(settings.model_copy(update={"log_format": "json"}))
+            logger.info("in JSON")
+        logger.info("after it")
+        traces.end()
+
+    text, *lines = capsys.readouterr().err.splitlines()
+    within, after = map(json.loads, lines)
+    (batch,) = collector.named("batch")
+    assert text.endswith(f"factory.test: in text [trace {batch.trace_id}]")
+    assert (within["trace_id"], within["span_id"]) == batch.place
+    assert "trace_id" not in after

@@ -4,7 +4,7 @@ Feedback is the one message that carries something: it is acknowledged only when
 what a worker was just taking when it was killed; so the ledger holds it until then, and the sweep sends it again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 from pydantic import JsonValue
 
+from core import traces
 from core.errors import BrokerError, SettingsError
 from core.settings import Settings
 from core.transports import CONFIRM_SECONDS, configuration, queue_arguments
@@ -95,31 +96,58 @@ def ring_training(app: Celery, kind: Kind, model: str) -> None:
         _send(app, TRAIN, TRAIN_QUEUE, [(kind.value, model)])
 
 
-def send_feedback(app: Celery, messages: Iterable[Feedback]) -> None:
+def send_feedback(app: Celery, messages: Sequence[Feedback]) -> None:
     """Put feedback on its queue; raises BrokerError when the broker is away (what the inbox holds is sent again)."""
-    send_again(app, (one.model_dump(mode="json") for one in messages))
+    with _translated("the feedback is safe and sent again later"):
+        # What a person says is traced to its end; an import of thousands would be as many spans.
+        bodies = ((one.model_dump(mode="json"),) for one in messages)
+        _send(app, FEEDBACK, FEEDBACK_QUEUE, bodies, is_followed=len(messages) == 1)
 
 
 def send_again(app: Celery, bodies: Iterable[Mapping[str, JsonValue]]) -> None:
     """Put messages on the queue of feedback as they were sent before, whatever their version."""
     with _translated("the feedback is safe and sent again later"):
-        _send(app, FEEDBACK, FEEDBACK_QUEUE, ((dict(body),) for body in bodies))
+        _send(app, FEEDBACK, FEEDBACK_QUEUE, ((dict(body),) for body in bodies), is_followed=False)
 
 
-def _send(app: Celery, task: str, queue: str, bodies: Iterable[tuple[object, ...]]) -> None:
-    for body in bodies:
-        try:
-            _put(app, task, queue, body)
-        except ChannelError:
-            # The queue was deleted since this connection declared it, so the broker gave the message back.
-            _put(app, task, queue, body)
+def _send(
+    app: Celery, task: str, queue: str, bodies: Iterable[tuple[object, ...]], *, is_followed: bool = True
+) -> None:
+    with traces.span(f"send {queue}", messaging("send", queue), traces.Role.SENDER) as span:
+        # Which span sent it stands beside the message and not in it: any version of a worker passes over it.
+        headers, sent = traces.headers() if is_followed else {}, 0
+        for body in bodies:
+            try:
+                _put(app, task, queue, body, headers)
+            except ChannelError:
+                # The queue was deleted since this connection declared it, so the broker gave the message back.
+                _put(app, task, queue, body, headers)
+            sent += 1
+        span.note({"messaging.batch.message_count": sent})
 
 
-def _put(app: Celery, task: str, queue: str, body: tuple[object, ...]) -> None:
+def messaging(operation: str, queue: str) -> dict[str, str]:
+    """Return what a span says of a message, in the words of OpenTelemetry's conventions."""
+    return {
+        "messaging.system": "celery",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.destination.name": queue,
+    }
+
+
+def _put(app: Celery, task: str, queue: str, body: tuple[object, ...], headers: Mapping[str, str]) -> None:
     with app.producer_or_acquire() as producer:
         try:
             # Mandatory: what no queue takes is given back, and not confirmed and dropped.
-            app.send_task(task, body, queue=queue, producer=producer, mandatory=True, confirm_timeout=CONFIRM_SECONDS)
+            app.send_task(
+                *(task, body),
+                queue=queue,
+                producer=producer,
+                mandatory=True,
+                confirm_timeout=CONFIRM_SECONDS,
+                headers=dict(headers) or None,
+            )
         except Exception:
             # A late confirmation would pass for that of the next message: nobody uses this connection again.
             producer.connection.collect()

@@ -5,10 +5,11 @@ from math import ceil
 
 from celery import Celery
 
+from core import traces
 from core.broker import ring
 from core.errors import BrokerError, ImpossibleWorkError, SettingsError
 from core.ledger import Ledger
-from core.ledger.campaigns import CampaignState
+from core.ledger.campaigns import CampaignState, CampaignStatus
 from core.ledger.tenants import OPERATOR, Admission
 from core.settings import Settings
 from core.storage import Storage
@@ -56,17 +57,35 @@ def submit(
 
     A broker that is away is no error: the jobs are safe in the ledger, and the sweep rings when the broker is back.
     """
-    models = models_of(settings)
-    planned = possible(source, settings, ledger)
-    if source.logo:
-        Storage(settings).put(source.logo.key, source.logo.data, source.logo.content_type)
-    admission = replace(admission, jobs=planned.jobs)
-    is_new = ledger.campaigns.submit(source.id, source.campaign, plan.jobs(source, models), admission)
-    status = ledger.campaigns.status(source.id)
-    rung = True
-    if status.state == CampaignState.ACTIVE and status.waiting:
-        rung = ring_for(app, status.waiting, settings.batch_size)
+    began = traces.now()
+    with traces.span("submit campaign", {"factory.campaign.id": source.id}) as span:
+        models = models_of(settings)
+        with traces.span("plan"):
+            planned = possible(source, settings, ledger)
+        if source.logo:
+            with traces.span("store logo"):
+                Storage(settings).put(source.logo.key, source.logo.data, source.logo.content_type)
+        admission = replace(admission, jobs=planned.jobs)
+        with traces.span("record", {"factory.jobs": planned.jobs}):
+            is_new = ledger.campaigns.submit(source.id, source.campaign, plan.jobs(source, models), admission)
+            status = ledger.campaigns.status(source.id)
+        span.note({"factory.campaign.is_new": is_new, "factory.jobs": status.submitted_jobs})
+        if is_new:
+            _begin_trace(status, began)
+        rung = True
+        if status.state == CampaignState.ACTIVE and status.waiting:
+            rung = ring_for(app, status.waiting, settings.batch_size)
     return Submitted(source.id, is_new, status.submitted_jobs, rung)
+
+
+def _begin_trace(status: CampaignStatus, began: int) -> None:
+    """Begin the trace of a campaign, which all that becomes of it goes back to, with a link to what submits it."""
+    told: traces.Attributes = {"factory.campaign.id": status.id, "factory.jobs": status.submitted_jobs}
+    submits = traces.current()
+    origin = traces.Origin(as_root=traces.campaign_link(status.id, status.created_at), since=began)
+    with traces.span("campaign submitted", told, traces.Role.SENDER, origin) as span:
+        if submits:
+            span.link(submits)
 
 
 def possible(source: CampaignSource, settings: Settings, ledger: Ledger) -> plan.Plan:

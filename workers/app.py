@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,20 @@ import celery.worker.state
 from celery import signals
 from celery.exceptions import Reject
 
-from core.broker import FEEDBACK, GENERATE, JUDGE_CANARIES, SWEEP, TIDY, TRAIN, check_queues, make_app, queue_of
+from core import traces
+from core.broker import (
+    FEEDBACK,
+    FEEDBACK_QUEUE,
+    GENERATE,
+    JUDGE_CANARIES,
+    SWEEP,
+    TIDY,
+    TRAIN,
+    TRAIN_QUEUE,
+    check_queues,
+    make_app,
+    queue_of,
+)
 from core.errors import BrokerError, FactoryError, OutdatedError, SettingsError, TransientError
 from core.ledger import Ledger
 from core.logs import configure_logs
@@ -31,6 +44,7 @@ from workers.keeper import release_dead, worker_id
 from workers.learning.triggers import Watch
 from workers.revoke import cancel_on_revoke
 from workers.sweep import sweep
+from workers.traced import answered
 
 if TYPE_CHECKING:
     from workers.generate import Generator
@@ -103,6 +117,11 @@ def _training_of(ticket: tuple[object, ...], named: dict[str, object]) -> tuple[
     return None
 
 
+def _sent_by(task: Any) -> object:
+    """Return what a message says of the span that sent it; anybody may have sent it."""
+    return getattr(task.request, traces.TRACEPARENT, None)
+
+
 def _tell_passed_over() -> None:
     logger.warning(
         "a ticket of another version is passed over: what it rings for waits in the ledger for a worker that knows it"
@@ -119,7 +138,8 @@ def generate(self: Any, /, *ticket: object, **named: object) -> None:
     with _retiring():
         with _starting:
             generator = _start_generator(self.request.hostname)
-        generator.serve(kind)
+        with answered(queue_of(kind), _sent_by(self)):
+            generator.serve(kind)
 
 
 # Every few seconds for ever: in Flower it would bury the jobs.
@@ -157,7 +177,7 @@ def _tidy() -> None:
     from core.tidying import tidy  # noqa: PLC0415
 
     try:
-        with _retiring():
+        with _retiring(), traces.span("tidy"):
             for one in tidy(open_ledger(), Storage(settings), settings):
                 if one.found:
                     logger.info("deleted %d %s, older than %g days", one.found, one.what, one.days)
@@ -171,12 +191,14 @@ def _watch() -> Watch:
 
 
 # Unlike a ticket, feedback exists nowhere else until it is recorded: so it is acknowledged last.
-@app.task(name=FEEDBACK, acks_late=True, send_events=False)
-def feedback_task(*messages: object, **named: object) -> None:
+@app.task(name=FEEDBACK, bind=True, acks_late=True, send_events=False)
+def feedback_task(self: Any, /, *messages: object, **named: object) -> None:
     """Record feedback; whatever the message looks like, it ends in the ledger."""
     body = messages[0] if len(messages) == 1 and not named else {"arguments": messages, "named": named}
     is_recorded = False
-    with _retiring():
+    sender = _sent_by(self)
+    # Of an import of thousands none says who sent it, and none is traced.
+    with _retiring(), answered(FEEDBACK_QUEUE, sender) if sender else nullcontext():
         is_recorded = record_patiently(open_ledger, body, stopping)
     if not is_recorded:
         raise Reject("the worker stops", requeue=True)
@@ -192,7 +214,9 @@ def train_task(self: Any, /, *ticket: object, **named: object) -> None:
 
     with _retiring():
         teacher = make_teacher(settings, open_ledger(), worker_id(self.request.hostname), stopping)
-        teacher.serve(*training)
+        with answered(TRAIN_QUEUE, _sent_by(self)) as span:
+            if outcome := teacher.serve(*training):
+                span.note({"factory.kind": training[0].value, "factory.training.state": outcome.state.value})
 
 
 @signals.setup_logging.connect
@@ -203,6 +227,7 @@ def _configure_logs(**_: Any) -> None:
 @signals.worker_init.connect
 def _warm_up(sender: Any, **_: Any) -> None:
     """Begin the imports of the first ticket now: they take longer than all else that this process starts with."""
+    _begin_traces()
     _serve_probes()
     _check_queues()
     queues = sender.app.amqp.queues.consume_from.keys()
@@ -211,6 +236,13 @@ def _warm_up(sender: Any, **_: Any) -> None:
     if not queues.isdisjoint(map(queue_of, Kind)):
         _warming.append(threading.Thread(target=_import_models, name="warm-up", daemon=True))
         _warming[-1].start()
+
+
+def _begin_traces() -> None:
+    try:
+        traces.begin(settings, "worker")
+    except SettingsError as error:
+        sys.exit(f"this worker does not start: {error}")
 
 
 def _serve_probes() -> None:
@@ -274,6 +306,11 @@ def _release(sender: Any, **_: Any) -> None:
 @signals.worker_shutting_down.connect
 def _stop(**_: Any) -> None:
     stopping.set()
+
+
+@signals.worker_shutdown.connect
+def _end_traces(**_: Any) -> None:
+    traces.end()
 
 
 cancel_on_revoke(open_ledger)

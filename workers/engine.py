@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from core import versions
+from core import traces, versions
 from core.errors import (
     BrokenVersionError,
     CorruptAssetError,
@@ -92,7 +92,8 @@ class Engine:
                 del loaded[next(iter(loaded))]
             self._is_loading, self._has_last = True, False
             try:
-                loaded[version] = self._load_alone(key, version)
+                with traces.span("load model", {"factory.version": version or "shipped"}):
+                    loaded[version] = self._load_alone(key, version)
             finally:
                 self._is_loading = False
                 measures.LOADED.set(sum(map(len, self._models.values())))
@@ -189,6 +190,7 @@ class Engine:
             self._remember_limit(bucket, len(jobs) // 2)
         if len(jobs) > 1 and failure.code != MODEL_LOAD:
             logger.warning("batch of %d in %s failed (%s): halving", len(jobs), bucket, failure.code)
+            traces.tell("halved", {"factory.jobs": len(jobs), "factory.failure.code": failure.code})
             half = len(jobs) // 2
             return [
                 *self._bisect(bucket, version, jobs[:half], attempt, parts),

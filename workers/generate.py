@@ -7,14 +7,16 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from celery import Celery
 
+from core import traces
 from core.broker import ring
 from core.errors import (
     BrokenVersionError,
@@ -42,6 +44,7 @@ from workers.keeper import LeaseKeeper, worker_id
 from workers.models.protocol import NO_PARTS, Parts, Sample
 from workers.publish import publish
 from workers.sides import Sides
+from workers.traced import Batches, tell_outcome
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +73,10 @@ class Batch:
     # Device seconds of each job, and how often which check failed.
     seconds: Counter[str] = field(default_factory=Counter)
     reasons: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    span: traces.Span = traces.OFF
 
 
-class StoppingError(Exception):
+class StoppingError(traces.CalmError):
     """The worker is stopping: give back what is in hand. Never leaves this module."""
 
 
@@ -92,6 +96,7 @@ class Generator:
         self._sides = Sides(self._ledger.promotions)
         self._chooser = Chooser(self._ledger.assets, finishers(settings))
         self._events = JobEvents(app, nodename)
+        self._traced = Batches(ledger.campaigns)
         self._uploads = ThreadPoolExecutor(settings.upload_threads, thread_name_prefix="upload")
         self._keeper = LeaseKeeper(self._ledger.leases, settings.batch_limit_seconds, lambda: self._engine.busy_since)
         self._keeper.start()
@@ -144,9 +149,15 @@ class Generator:
             return self._walk(bucket)
 
     def _walk(self, bucket: str) -> bool:
+        began = traces.now()
         batch = self._claim(bucket)
         if batch is None:
             return False
+        with self._traced.recorded(bucket, began) as batch.span:
+            self._carry_out(batch)
+        return True
+
+    def _carry_out(self, batch: Batch) -> None:
         try:
             self._make(batch)
             self._settle(batch)
@@ -158,14 +169,14 @@ class Generator:
             raise
         except Exception as error:
             # Nobody foresaw this: say so in each job and let its attempts decide.
-            logger.exception("batch in %s failed", bucket)
+            logger.exception("batch in %s failed", batch.lease.bucket)
+            batch.span.fail(type(error).__name__)
             message = f"{type(error).__name__}: {error}"[:2000]
             failed = [Failure(job.id, "internal", message, is_permanent=False) for job in batch.lease.jobs]
             self._patiently(lambda: self._ledger.leases.finish(batch.lease, (), failed))
         finally:
             self._keeper.drop(batch.lease.token)
             self._chooser.forget(one for one, _ in batch.chosen)
-        return True
 
     def _claim(self, bucket: str) -> Batch | None:
         self._end_if_stopping()
@@ -185,13 +196,14 @@ class Generator:
     def _make(self, batch: Batch) -> None:
         """Generate and choose, with new candidates for the jobs that had no good one."""
         bucket = batch.lease.bucket
-        with self._engine.turn(bucket) as waited_seconds:
+        with self._turn(bucket) as waited_seconds:
             self._end_if_stopping()
             if waited_seconds > STALE_SECONDS:
                 self._refill(batch)
             jobs: Sequence[Job] = batch.lease.jobs
             if not jobs:
                 return
+            self._traced.link(batch.span, jobs)
             attempts = batch.lease.attempts
             batch.began_at = time.monotonic()
             self._events.send(event for job in jobs for event in events.begun(job, attempts[job.id]))
@@ -202,10 +214,17 @@ class Generator:
         for attempt in range(2, ROUNDS + 1):
             if not jobs:
                 return
-            with self._engine.turn(bucket):
+            with self._turn(bucket):
                 results = self._generate(batch, jobs, attempt, parts)
             jobs = self._choose(batch, results)
         batch.failed += [rejection(job, batch.reasons[job.id], batch.seconds[job.id]) for job in jobs]
+
+    @contextmanager
+    def _turn(self, bucket: str) -> Iterator[float]:
+        asked = traces.now()
+        with self._engine.turn(bucket) as waited_seconds:
+            traces.passed("wait for device", asked)
+            yield waited_seconds
 
     def _divide(self, bucket: str, job_ids: Sequence[str]) -> dict[str, str]:
         """Return the version that makes each job, every one of them loaded.
@@ -234,7 +253,11 @@ class Generator:
         for version in sorted(set(batch.versions.values())):
             mine = [job for job in jobs if batch.versions[job.id] == version]
             if mine:
-                results += self._engine.generate(bucket, mine, attempt, parts, version)
+                told = {"factory.jobs": len(mine), "factory.round": attempt, "factory.version": version or "shipped"}
+                with traces.span("generate", told) as span:
+                    made = self._engine.generate(bucket, mine, attempt, parts, version)
+                    span.note({"factory.jobs.failed": sum(1 for one in made if one.failure)})
+                results += made
         measures.count_round(bucket, (result.device_seconds for result in results))
         return results
 
@@ -242,7 +265,8 @@ class Generator:
         """Fetch what the jobs are made of: the assets of their inputs, and the brand's logo."""
         if not any(job.inputs for job in jobs):
             return NO_PARTS
-        return self._patiently(lambda: gather(self._ledger.assets, self._storage, jobs))
+        with traces.span("gather"):
+            return self._patiently(lambda: gather(self._ledger.assets, self._storage, jobs))
 
     def _refill(self, batch: Batch) -> None:
         """Claim anew when the batch is not full: more jobs may have come while the device was busy."""
@@ -264,7 +288,9 @@ class Generator:
                 by_model[result.model].append((result.job, result.samples))
         left: list[Job] = []
         for model, made in by_model.items():
-            chosen, wrong = self._patiently(partial(self._chooser.choose, made, model))
+            with traces.span("choose", {"factory.jobs": len(made)}) as span:
+                chosen, wrong = self._patiently(partial(self._chooser.choose, made, model))
+                span.note({"factory.jobs.chosen": len(chosen)})
             batch.chosen += [(one, batch.seconds[one.job.id]) for one in chosen]
             for job_id, counted in wrong.items():
                 batch.reasons[job_id].update(counted)
@@ -275,12 +301,16 @@ class Generator:
     def _settle(self, batch: Batch) -> None:
         """Publish and record. S3 or the database away: wait and go on, the lease is renewed meanwhile."""
         began_at = time.monotonic()
-        stored: list[Asset] = self._patiently(
-            lambda: publish(self._storage, self._uploads, batch.chosen, self._engine.device)
-        )
+        with traces.span("upload", {"factory.assets": len(batch.chosen)}):
+            stored: list[Asset] = self._patiently(
+                lambda: publish(self._storage, self._uploads, batch.chosen, self._engine.device)
+            )
         measures.count_uploads(batch.lease.bucket, len(stored), time.monotonic() - began_at)
-        settled = self._patiently(lambda: self._ledger.leases.finish(batch.lease, stored, batch.failed))
+        with traces.span("finish"):
+            settled = self._patiently(lambda: self._ledger.leases.finish(batch.lease, stored, batch.failed))
         self._tell(batch, stored, settled)
+        tell_outcome(batch.span, settled, batch.failed)
+        self._traced.finished(settled.finished_campaigns)
         most = self._engine.batch_size(batch.lease.bucket)
         measures.count_batch(batch.lease.bucket, len(batch.lease.jobs), most, settled)
         for kind in settled.released_kinds:
@@ -316,6 +346,7 @@ class Generator:
                 return step()
             except (TransientError, SettingsError) as error:
                 logger.warning("waiting %.1f s: %s", pause, error)
+                traces.tell("waits", {"error.type": type(error).__name__, "factory.wait_seconds": pause})
             self._end_if_stopping()
             self._stopping.wait(pause)
             pause = min(pause * 2, BACKOFF_LIMIT_SECONDS)

@@ -7,6 +7,7 @@ import logging
 
 from celery import Celery
 
+from core import traces
 from core.broker import ring, send_again, waiting_feedback, waiting_tickets
 from core.ledger import Ledger
 
@@ -15,8 +16,11 @@ logger = logging.getLogger(__name__)
 
 def sweep(app: Celery, ledger: Ledger) -> None:
     """Run once; safe to run at any time and by several at once."""
+    began = traces.now()
     swept = ledger.leases.sweep()
     if swept.returned or swept.dead:
+        # Every few seconds it finds nothing, which is nothing to tell.
+        traces.passed("sweep", began, {"factory.jobs.again": swept.returned, "factory.jobs.failed": swept.dead})
         logger.warning("leases ended: %d jobs wait again, %d are dead letters", swept.returned, swept.dead)
     for kind in swept.waiting_kinds:
         if not waiting_tickets(app, kind):

@@ -258,6 +258,12 @@ class Campaigns:
         if found is None or found.tenant != tenant:
             raise UnknownIdError(f"there is no campaign '{campaign_id}' of yours: list the campaigns to see their ids")
 
+    def created_at(self, campaign_ids: Iterable[str]) -> dict[str, float]:
+        """Return when each campaign was recorded; without those that are not there."""
+        query = select(campaigns.c.id, campaigns.c.created_at).where(campaigns.c.id.in_(list(campaign_ids)))
+        with self._database.read() as connection:
+            return {row.id: float(row.created_at) for row in connection.execute(query)}
+
     def budget(self, campaign_id: str) -> float | None:
         """Return how many device seconds a campaign may take at present; nothing where there is no limit."""
         query = select(campaigns.c.budget_device_seconds).where(campaigns.c.id == campaign_id)
@@ -290,8 +296,12 @@ _OPEN_JOB = (
 )
 
 
-def close_settled(connection: Connection, campaign_ids: Iterable[str]) -> None:
-    """Mark the campaigns that have no open job left as finished; run it after the last change of their jobs."""
+def close_settled(connection: Connection, campaign_ids: Iterable[str]) -> list[str]:
+    """Mark the campaigns that have no open job left as finished; run it after the last change of their jobs.
+
+    Returns those that were not finished before.
+    """
+    closed = []
     for campaign_id in sorted(set(campaign_ids)):
         if connection.execute(_OPEN_JOB, {"campaign": campaign_id}).first() is None:
             finished = connection.execute(
@@ -301,6 +311,8 @@ def close_settled(connection: Connection, campaign_ids: Iterable[str]) -> None:
             )
             if finished.rowcount:
                 tell_finished(connection, campaign_id)
+                closed.append(campaign_id)
+    return closed
 
 
 def _find(connection: Connection, campaign_id: str) -> Row[tuple[object, ...]]:

@@ -67,13 +67,15 @@ class Failure:
 class Settled:
     """What a finish changed. A lost lease settles nothing: those jobs belong to somebody else by now.
 
-    `released_kinds` have work by that: jobs whose inputs are now all done.
+    `released_kinds` have work by that: jobs whose inputs are now all done. `finished_campaigns` have no open
+    job any more.
     """
 
     done: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     retried: tuple[str, ...] = ()
     released_kinds: tuple[Kind, ...] = ()
+    finished_campaigns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,9 @@ class Leases:
             spent = [(asset.job_id, asset.device_seconds) for asset in done]
             spent += [(failure.job_id, failure.device_seconds) for failure in failed]
             self._charge(connection, lease, spent)
-            close_settled(connection, touched)
-        return Settled(tuple(accepted), tuple(dead), (*repeated, *retried), tuple(sorted(released)))
+            closed = close_settled(connection, touched)
+        again = (*repeated, *retried)
+        return Settled(tuple(accepted), tuple(dead), again, tuple(sorted(released)), tuple(closed))
 
     def _accept(
         self, connection: Connection, lease: Lease, done: Sequence[Asset], now: float

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import StateError
-from producer.cli.doors import actor, celery_app, has_ledger, load_settings, opened_ledger
+from producer.cli.doors import actor, celery_app, has_ledger, load_settings, opened_ledger, traced
 from producer.cli.options import AsJson, CampaignFile, CampaignId
 from producer.cli.render import count, duration, emit, moment, money, note, say, show_table, window_line
 from schemas.campaigns import Priority
@@ -69,7 +69,7 @@ def submit_command(
     settings = load_settings()
     source = campaigns.read(file)
     planned = _planned(source, settings, workers, device, price)
-    with opened_ledger(settings, may_create=True) as ledger:
+    with traced(settings, "command"), opened_ledger(settings, may_create=True) as ledger:
         submitted = submit(source, settings, ledger, celery_app(settings))
         status = ledger.campaigns.status(submitted.id)
         if as_json:

@@ -70,6 +70,18 @@ def celery_app(settings: "Settings") -> "Celery":
     return app
 
 
+@contextmanager
+def traced(settings: "Settings", process: str) -> Iterator[None]:
+    """Send what this process does until the end of the block to a collector, if the settings name one."""
+    from core import traces
+
+    traces.begin(settings, process)
+    try:
+        yield
+    finally:
+        traces.end()
+
+
 def actor() -> str:
     """Return who gives the command, for the record of actions."""
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from producer.cli.doors import actor, celery_app, load_settings, opened_ledger
+from producer.cli.doors import actor, celery_app, load_settings, opened_ledger, traced
 from producer.cli.options import AsJson, CampaignFile
 from producer.cli.render import emit, moment, note, say, show_table
 from schemas.access import DEFAULT_TENANT
@@ -218,7 +218,7 @@ def scheduler_command() -> None:
     configure_logs(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with opened_ledger(settings, may_create=True) as ledger:
+    with traced(settings, "scheduler"), opened_ledger(settings, may_create=True) as ledger:
         run(ledger, settings, celery_app(settings), stopping)
 
 

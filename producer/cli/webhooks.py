@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from producer.cli.doors import load_settings, opened_ledger
+from producer.cli.doors import load_settings, opened_ledger, traced
 from producer.cli.options import AsJson
 from producer.cli.render import count, emit, moment, note, say, show_table
 from schemas.access import DEFAULT_TENANT
@@ -125,5 +125,5 @@ def deliver_command() -> None:
     configure_logs(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with opened_ledger(settings, may_create=True) as ledger:
+    with traced(settings, "webhooks"), opened_ledger(settings, may_create=True) as ledger:
         run(ledger, settings, stopping)

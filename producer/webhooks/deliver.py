@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+from core import traces
 from core.errors import FactoryError, LedgerError
 from core.ledger import Ledger
 from core.ledger.webhooks import Attempt, Delivery, Webhooks
@@ -61,12 +62,16 @@ def deliver_due(webhooks: Webhooks, settings: Settings, pool: ThreadPoolExecutor
     """Make an attempt at what is due, of each webhook some; return how many attempts that were."""
     # An attempt that takes longer than a lease of jobs is made twice, which the id of the event makes harmless.
     claimed = webhooks.claim(settings.lease_seconds)
-    for ended in [pool.submit(_deliver, webhooks, settings, one) for one in claimed]:
-        ended.result()
+    if not claimed:
+        return 0
+    with traces.span("deliver webhooks", {"factory.deliveries": len(claimed)}) as span:
+        sent = [pool.submit(_deliver, webhooks, settings, one) for one in claimed]
+        span.note({"factory.deliveries.made": sum(ended.result() for ended in sent)})
     return len(claimed)
 
 
-def _deliver(webhooks: Webhooks, settings: Settings, delivery: Delivery) -> None:
+def _deliver(webhooks: Webhooks, settings: Settings, delivery: Delivery) -> bool:
+    """Make an attempt and record it; return whether it was taken."""
     began, at = time.monotonic(), time.time()
     answer = _attempt(delivery, settings, at)
     is_delivered = answer.status is not None and answer.status // 100 == 2
@@ -83,6 +88,7 @@ def _deliver(webhooks: Webhooks, settings: Settings, delivery: Delivery) -> None
         delivery.attempt,
         "delivered" if is_delivered else error,
     )
+    return is_delivered
 
 
 def _attempt(delivery: Delivery, settings: Settings, at: float) -> Answer:

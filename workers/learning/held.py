@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from core import traces
 from core.errors import OutdatedError, TransientError
 from core.ledger.trainings import Claim, Trainings
 
@@ -47,6 +48,8 @@ class Held:
         self._lock = threading.Lock()
         self._stage, self._step, self._steps = claim.training.stage, claim.training.step, claim.training.steps
         self._losses: dict[int, dict[str, float]] = {int(one["step"]): one for one in claim.training.losses}
+        # The stage of a former attempt is not one of this.
+        self._has_begun, self._stage_began = False, traces.now()
         self._thread = threading.Thread(target=self._run, name="training-keeper", daemon=True)
 
     def __enter__(self) -> Self:
@@ -54,15 +57,23 @@ class Held:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._trace_stage()
         self._done.set()
         self._thread.join()
 
     def begin(self, stage: str) -> None:
         """Say what is done now; raises StoppedError when it shall not be."""
+        self._trace_stage()
         with self._lock:
             self._stage = stage
         self.end_if_stopped()
         self._tell()
+
+    def _trace_stage(self) -> None:
+        """Record the stage that ends now."""
+        if self._has_begun:
+            traces.passed(self._stage, self._stage_began)
+        self._has_begun, self._stage_began = True, traces.now()
 
     def watch(self, step: int, steps: int, losses: Mapping[str, float]) -> None:
         """Take note of a step; raises StoppedError when there shall be no further one."""

@@ -1,0 +1,176 @@
+"""Where the time of a campaign went, as a collector is told it by whoever submits and by a real worker."""
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from core.broker import HOUSEKEEPING_QUEUE, make_app
+from core.ledger import Ledger
+from core.ledger.leases import Failure
+from core.settings import Settings
+from core.storage import Storage
+from core.traces import campaign_link, end, now
+from producer import campaigns
+from producer.cli.doors import traced
+from producer.rate import rating_of, send
+from producer.submit import submit
+from schemas.campaigns import Kind
+from workers.traced import Batches, tell_outcome
+
+from support.collector import ERROR, collecting
+from support.lines import LINES, line_campaign, line_jobs
+from support.waiting import wait_until
+from support.workers import Workers
+
+CAMPAIGN = f"""
+name: spring
+brand: {{name: Northbeam, voice: a voice that somebody typed}}
+products:
+  - {{sku: NB-1, name: Blend One, description: "{". ".join(LINES)}"}}
+  - {{sku: NB-2, name: Blend Two, description: "{". ".join(LINES)}"}}
+audiences: [{{id: commuters, description: people who need coffee before eight}}]
+deliverables: [{{kind: copy, channel: google_search.headline, variants: 1}}]
+"""
+TYPED = (b"Northbeam", b"somebody typed", b"Blend", b"commuters", b"coffee", LINES[0].encode())
+
+
+def test_a_collector_is_told_where_the_time_of_a_campaign_went(
+    settings: Settings, own_ledger: Ledger, storage: Storage, line_model: Path, workers: Workers, tmp_path: Path
+):
+    assert storage.bucket == settings.s3_bucket
+    (tmp_path / "campaign.yaml").write_text(CAMPAIGN)
+    with collecting() as collector:
+        changes = {"traces_endpoint": collector.endpoint, "copy_model": str(line_model), "copy_adapter": None}
+        settings = settings.model_copy(update=changes)
+        app = make_app(settings)
+        worker = workers.start(traces_endpoint=collector.endpoint)
+
+        with traced(settings, "command"):
+            source = campaigns.read(tmp_path / "campaign.yaml")
+            submit(source, settings, own_ledger, app)
+            wait_until(lambda: own_ledger.campaigns.status(source.id).is_settled, 120)
+            (first, _) = own_ledger.assets.of_campaign(source.id)
+            assert send(own_ledger, app, rating_of(first.asset.job_id, stars=5), "ada", 60).is_recorded
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(30)
+
+    (submitted,), (batch,) = collector.named("submit campaign"), collector.named("batch copy")
+    (ticket,), (sent,) = collector.named("process generate.copy"), collector.named("send generate.copy")
+    (begun,), (ended,) = collector.named("campaign submitted"), collector.named("campaign finished")
+    assert {"plan", "record", "send generate.copy"} <= set(collector.names_below(submitted))
+    assert begun.links == [submitted.place]
+    assert ticket.links == [sent.place]
+    assert batch.links == [ticket.place, begun.place]
+    assert ended.links == [batch.place]
+    assert (ended.trace_id, ended.parent_id) == begun.place
+    stages = ["claim", "wait for device", "generate", "choose", "upload", "finish"]
+    assert [name for name in collector.names_below(batch) if name in stages] == stages
+    assert batch.parent_id == ""
+    assert batch.attributes["factory.campaign.ids"] == [source.id]
+    assert [batch.attributes[f"factory.jobs.{what}"] for what in ("done", "failed", "again")] == [2, 0, 0]
+    (rated,), (recorded,) = collector.named("send feedback"), collector.named("process feedback")
+    assert recorded.links == [rated.place]
+    assert {one.service for one in collector.told} == {"factory-command", "factory-worker"}
+    assert not [word for word in TYPED for body in collector.bodies if word in body]
+    assert f"[trace {batch.trace_id}]" in (tmp_path / "copy.log").read_text()
+
+
+def test_a_worker_whose_collector_is_away_ends_as_soon_as_it_is_told(
+    settings: Settings, workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # How long the library tries one batch again; ten seconds where nobody says so.
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        worker = workers.start("housekeeping", HOUSEKEEPING_QUEUE, traces_endpoint=endpoint)
+        wait_until(lambda: "ready" in (tmp_path / "housekeeping.log").read_text(), 60)
+        make_app(settings).send_task("tidy")
+        wait_until(lambda: "takes no spans" in (tmp_path / "housekeeping.log").read_text(), 60)
+
+        told_at = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(30)
+
+    assert worker.returncode == 0
+    assert time.monotonic() - told_at < 10
+
+
+def test_a_broker_that_is_away_is_an_error_of_the_step_that_rings_alone(
+    settings: Settings, own_ledger: Ledger, tmp_path: Path
+):
+    (tmp_path / "campaign.yaml").write_text(CAMPAIGN)
+    with collecting() as collector:
+        away = {"broker_url": SecretStr("redis://127.0.0.1:9/0"), "traces_endpoint": collector.endpoint}
+        settings = settings.model_copy(update=away)
+        with traced(settings, "command"):
+            submitted = submit(campaigns.read(tmp_path / "campaign.yaml"), settings, own_ledger, make_app(settings))
+
+    (ringing,), (step,) = collector.named("send generate.copy"), collector.named("submit campaign")
+    assert not submitted.tickets_rung
+    assert (ringing.status, ringing.attributes["error.type"]) == (ERROR, "OperationalError")
+    assert step.status == 0
+
+
+def test_the_same_campaign_twice_is_one_trace(settings: Settings, own_ledger: Ledger, tmp_path: Path):
+    (tmp_path / "campaign.yaml").write_text(CAMPAIGN)
+    source = campaigns.read(tmp_path / "campaign.yaml")
+    with collecting() as collector:
+        settings = settings.model_copy(update={"traces_endpoint": collector.endpoint})
+        with traced(settings, "command"):
+            for _ in range(2):
+                submit(source, settings, own_ledger, make_app(settings))
+
+    assert [one.attributes["factory.campaign.is_new"] for one in collector.named("submit campaign")] == [True, False]
+    assert len(collector.named("campaign submitted")) == 1
+
+
+def test_a_batch_goes_back_to_each_of_its_campaigns_and_says_why_jobs_failed(settings: Settings, own_ledger: Ledger):
+    for name in ("spring", "summer"):
+        campaign = line_campaign(name, products=2, variants=1)
+        own_ledger.campaigns.submit(name, campaign, line_jobs(name, campaign, "folder/of/models"))
+    pick = own_ledger.leases.pick([Kind.COPY])
+    assert pick
+    lease = own_ledger.leases.claim(pick.bucket, 10, "writer@test#1")
+    assert lease
+    failed = [Failure(job.id, "rejected", "a line that was typed", is_permanent=True) for job in lease.jobs]
+    batches = Batches(own_ledger.campaigns)
+
+    with collecting() as collector, traced(settings.model_copy(update={"traces_endpoint": collector.endpoint}), "test"):
+        with batches.recorded(pick.bucket, now()) as span:
+            batches.link(span, lease.jobs)
+            settled = own_ledger.leases.finish(lease, (), failed)
+            tell_outcome(span, settled, failed)
+            batches.finished(settled.finished_campaigns)
+        end()
+
+    (batch,) = collector.named("batch copy")
+    begun = [campaign_link(name, own_ledger.campaigns.status(name).created_at) for name in ("spring", "summer")]
+    assert batch.links == [(f"{link.trace_id:032x}", f"{link.span_id:016x}") for link in begun]
+    assert batch.events == [("failures", {"factory.failure.code": "rejected", "factory.jobs": 4})]
+    assert batch.attributes["factory.model"] == "models"
+    assert [one.attributes["factory.campaign.id"] for one in collector.named("campaign finished")] == [
+        "spring",
+        "summer",
+    ]
+    assert not any(b"typed" in body for body in collector.bodies)
+
+
+def test_a_ledger_that_is_away_costs_a_batch_its_links_and_nothing_else(settings: Settings, own_ledger: Ledger):
+    campaign = line_campaign("spring", products=1, variants=1)
+    jobs = tuple(line_jobs("spring", campaign, "starter"))
+    batches = Batches(own_ledger.campaigns)
+
+    with collecting() as collector, traced(settings.model_copy(update={"traces_endpoint": collector.endpoint}), "test"):
+        with own_ledger.database.write() as connection:
+            connection.exec_driver_sql("ALTER TABLE campaigns RENAME TO away")
+        with batches.recorded(jobs[0].bucket, now()) as span:
+            batches.link(span, jobs)
+        end()
+
+    (batch,) = collector.named("batch copy")
+    assert (batch.status, batch.links, batch.attributes["factory.campaign.ids"]) == (0, [], ["spring"])

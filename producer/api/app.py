@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from core.settings import Settings
 from producer.api import problems
@@ -14,9 +15,11 @@ from producer.api.etags import ETags
 from producer.api.guard import Guard, hosts_of
 from producer.api.opened import Opened
 from producer.api.routes import campaigns, exports, factory, jobs, metrics, ratings, schedules, versions, webhooks
+from producer.api.traced import Traced
 from producer.pages.errors import ProblemPages
 from producer.pages.routers import PAGES
 
+SILENT: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 # A new room of routes is one more line here; the tests find its routes by themselves.
 ROUTERS: tuple[APIRouter, ...] = (
     factory.public,
@@ -42,6 +45,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json",
         generate_unique_id_function=operation_id,
         lifespan=_lifespan(opened),
+        # It would tell addresses and what is asked for in them, as soon as anything here names a place for traces.
+        telemetry=SILENT,
         redirect_slashes=False,
     )
     app.state.opened = opened
@@ -54,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # The last one stands outermost.
     app.add_middleware(ETags)
     app.add_middleware(Bodies)
+    app.add_middleware(Traced)
     hosts = hosts_of(opened.settings.api_host, opened.settings.api_hosts)
     app.add_middleware(Guard, ledger=opened.ledger, hosts=hosts)
     app.add_middleware(ProblemPages)

@@ -2,6 +2,7 @@
 
 import uvicorn
 
+from core import traces
 from core.errors import SettingsError
 from core.logs import configure_logs
 from core.settings import Settings
@@ -17,6 +18,7 @@ MOST_HEADER_BYTES = 16_384
 
 def serve(settings: Settings) -> None:
     """Serve until the process is told to stop; raises SettingsError where nobody could be kept out."""
+    traces.begin(settings, "api")
     app = create_app(settings)
     check_keys(app.state.opened)
     configure_logs(settings)
@@ -37,7 +39,10 @@ def serve(settings: Settings) -> None:
         h11_max_incomplete_event_size=MOST_HEADER_BYTES,
         http="h11",
     )
-    uvicorn.Server(config).run()
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        traces.end()
 
 
 def check_keys(opened: Opened) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from core.errors import FactoryError
 from core.settings import Settings
 from deploy import embedded as records
-from deploy.checks import machine, servers, workers
+from deploy.checks import collector, machine, servers, workers
 from deploy.findings import Finding, fail
 from deploy.home import Home
 
@@ -28,6 +28,7 @@ CHECKS: dict[str, Check] = {
     "ledger": servers.ledger,
     "storage": servers.storage,
     "clock": servers.clock,
+    "traces": collector.traces,
     "workers": workers.ping,
     "model: copy": workers.model,
     "model: music": workers.music,

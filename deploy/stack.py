@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.errors import StateError
 from core.settings import Settings
+from core.traces import require_installed
 from deploy import embedded as records
 from deploy import processes
 from deploy.embedded import Embedded
@@ -46,6 +47,7 @@ def up(settings: Settings, report: Report) -> Stack:
 
     What a killed stack left over is stopped first.
     """
+    require_installed(settings)
     home = Home.of(settings)
     home.create()
     with exclusive(home.lock, STOP_SECONDS, ANOTHER):

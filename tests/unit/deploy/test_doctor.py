@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from core.errors import StateError
 from core.settings import Settings
 from deploy import doctor, embedded
-from deploy.checks import machine, servers, workers
+from deploy.checks import collector, machine, servers, workers
 from deploy.findings import Finding, Level, ok
 
 
@@ -154,6 +154,18 @@ def test_a_safety_checker_that_is_set_and_not_installed_is_found(settings: Setti
     assert without.level == Level.OK
     assert (wanted.level, wanted.found) == (Level.FAIL, "nudenet is not installed: no worker of pictures starts")
     assert "`pip install nudenet`, or set FACTORY_IMAGE_SAFETY_CHECKER=none" in wanted.mend
+
+
+def test_traces_that_are_wanted_and_cannot_be_sent_are_found(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    wanted = settings.model_copy(update={"traces_endpoint": "http://127.0.0.1:9"})
+
+    without, nobody = collector.traces(settings), collector.traces(wanted)
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
+    missing = collector.traces(wanted)
+
+    assert [one.level for one in (without, nobody, missing)] == [Level.OK, Level.WARN, Level.FAIL]
+    assert nobody.found == "nobody listens at 127.0.0.1:9: spans are dropped"
+    assert "`pip install 'content-factory[traces]'`" in missing.mend
 
 
 def test_a_music_model_that_is_not_here_says_how_to_get_one(settings: Settings, monkeypatch: pytest.MonkeyPatch):

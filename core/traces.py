@@ -142,14 +142,14 @@ def span(
 
     An error that leaves the block is recorded by its kind alone: its text may hold what somebody typed.
     """
-    return _exporter.span(name, attributes, role, origin) if _exporter else _OFF
+    # Read once, here and below: another thread may end it meanwhile.
+    return exporter.span(name, attributes, role, origin) if (exporter := _exporter) else _OFF
 
 
 def passed(name: str, since: int, attributes: Attributes = NOTHING) -> None:
     """Record a step that began at a time of `now()` and has just ended."""
-    if _exporter:
-        with _exporter.span(name, attributes, Role.INSIDE, Origin(since=since)):
-            pass
+    with span(name, attributes, origin=Origin(since=since)):
+        pass
 
 
 def now() -> int:
@@ -159,18 +159,18 @@ def now() -> int:
 
 def current() -> Link | None:
     """Return the current span of this thread; None without one."""
-    return _exporter.current() if _exporter else None
+    return exporter.current() if (exporter := _exporter) else None
 
 
 def tell(event: str, attributes: Attributes = NOTHING) -> None:
     """Say of the current step that something happened, now."""
-    if _exporter:
-        _exporter.tell(event, attributes)
+    if exporter := _exporter:
+        exporter.tell(event, attributes)
 
 
 def headers() -> dict[str, str]:
     """Return what a message says of the current span: nothing where there is none."""
-    return _exporter.headers() if _exporter else {}
+    return exporter.headers() if (exporter := _exporter) else {}
 
 
 def link_of(header: object) -> Link | None:

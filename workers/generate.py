@@ -253,10 +253,10 @@ class Generator:
         for version in sorted(set(batch.versions.values())):
             mine = [job for job in jobs if batch.versions[job.id] == version]
             if mine:
-                told = {"factory.jobs": len(mine), "factory.round": attempt, "factory.version": version or "shipped"}
-                with traces.span("generate", told) as span:
+                with traces.span("generate", {"factory.jobs": len(mine), "factory.round": attempt}) as span:
                     made = self._engine.generate(bucket, mine, attempt, parts, version)
-                    span.note({"factory.jobs.failed": sum(1 for one in made if one.failure)})
+                    failed = sum(1 for one in made if one.failure)
+                    span.note({"factory.version": version or "shipped", "factory.jobs.failed": failed})
                 results += made
         measures.count_round(bucket, (result.device_seconds for result in results))
         return results

@@ -74,7 +74,8 @@ class Batches:
             return
         batch = traces.current()
         for campaign_id, created_at in self._recorded_at(campaign_ids).items():
-            told = {"factory.campaign.id": campaign_id, "factory.campaign.seconds": round(time.time() - created_at, 3)}
+            seconds = round(time.time() - created_at, 3)
+            told: traces.Attributes = {"factory.campaign.id": campaign_id, "factory.campaign.seconds": seconds}
             origin = traces.Origin(parent=traces.campaign_link(campaign_id, created_at))
             with traces.span("campaign finished", told, origin=origin) as span:
                 if batch:

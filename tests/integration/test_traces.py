@@ -2,13 +2,14 @@
 
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from core.broker import HOUSEKEEPING_QUEUE, make_app
+from core.broker import HOUSEKEEPING_QUEUE, TRAIN_QUEUE, make_app
 from core.ledger import Ledger
 from core.ledger.leases import Failure
 from core.settings import Settings
@@ -19,7 +20,9 @@ from producer.cli.doors import traced
 from producer.rate import rating_of, send
 from producer.submit import submit
 from schemas.campaigns import Kind
-from workers.traced import Batches, tell_outcome
+from workers.learning.held import Held
+from workers.sweep import sweep
+from workers.traced import Batches, answered, tell_outcome
 
 from support.collector import ERROR, collecting
 from support.lines import LINES, line_campaign, line_jobs
@@ -174,3 +177,36 @@ def test_a_ledger_that_is_away_costs_a_batch_its_links_and_nothing_else(settings
 
     (batch,) = collector.named("batch copy")
     assert (batch.status, batch.links, batch.attributes["factory.campaign.ids"]) == (0, [], ["spring"])
+
+
+def test_a_training_is_told_by_its_stages(settings: Settings, own_ledger: Ledger):
+    own_ledger.trainings.ask(Kind.COPY, "starter", "a person asked for it")
+    claim = own_ledger.trainings.claim(Kind.COPY, "starter", "trainer@test#1")
+    assert claim
+
+    with collecting() as collector, traced(settings.model_copy(update={"traces_endpoint": collector.endpoint}), "test"):
+        with answered(TRAIN_QUEUE, None), Held(own_ledger.trainings, claim, threading.Event()) as held:
+            held.begin("snapshot")
+            held.begin("gate")
+        end()
+
+    (training,) = collector.named("process train")
+    assert collector.names_below(training) == ["snapshot", "gate"]
+    assert training.links == []
+
+
+def test_a_sweep_is_told_where_it_took_something_back(settings: Settings, own_ledger: Ledger):
+    campaign = line_campaign("spring", products=2, variants=1)
+    own_ledger.campaigns.submit("spring", campaign, line_jobs("spring", campaign, "starter"))
+    hasty = Ledger(settings.model_copy(update={"lease_seconds": 0.001}))
+    assert hasty.leases.claim("copy/starter/short", 2, "writer@test#1")
+
+    with collecting() as collector, traced(settings.model_copy(update={"traces_endpoint": collector.endpoint}), "test"):
+        while own_ledger.campaigns.status("spring").leased:
+            sweep(make_app(settings), own_ledger)
+        sweep(make_app(settings), own_ledger)
+        end()
+    hasty.close()
+
+    (swept,) = collector.named("sweep")
+    assert swept.attributes == {"factory.jobs.again": 2, "factory.jobs.failed": 0}

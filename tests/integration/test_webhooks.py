@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from core import traces
 from core.ledger import Ledger
 from core.ledger.leases import Failure
 from core.ledger.tenants import Admission
@@ -21,6 +22,7 @@ from producer.webhooks.post import post
 from producer.webhooks.signatures import signature
 from schemas.events import EventType
 
+from support.collector import collecting
 from support.lines import line_campaign, line_jobs
 from support.receiver import Receiver, receiving
 from support.waiting import free_port, wait_until
@@ -63,6 +65,24 @@ def history(ledger: Ledger) -> tuple[str, list[int | None]]:
     (event,) = ledger.webhooks.page("ann", 10)
     _, [one] = ledger.webhooks.history("ann", event.id)
     return one.state, [attempt.status for attempt in one.attempts]
+
+
+def test_a_round_of_deliveries_is_told_to_a_collector_and_one_of_nothing_is_not(
+    books: Ledger, insider: Settings, receiver: Receiver, pool: ThreadPoolExecutor
+):
+    receiver.answer = lambda number: 204 if number == 1 else 500
+    for _ in range(2):
+        books.webhooks.create("ann", receiver.url, [EventType.CAMPAIGN_FINISHED])
+    fail_a_campaign(books)
+
+    with collecting() as collector:
+        traces.begin(insider.model_copy(update={"traces_endpoint": collector.endpoint}), "webhooks")
+        for _ in range(2):
+            deliver_due(books.webhooks, insider, pool)
+        traces.end()
+
+    (told,) = collector.named("deliver webhooks")
+    assert told.attributes == {"factory.deliveries": 2, "factory.deliveries.made": 1}
 
 
 def test_a_receiver_can_check_what_it_is_sent(

@@ -185,6 +185,18 @@ def test_a_wrong_variable_is_told_with_the_way_out(tmp_path: Path, monkeypatch: 
     assert not traces.are_on()
 
 
+def test_a_header_that_cannot_be_read_is_not_shown(
+    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "Bearer hush")
+
+    with caplog.at_level(logging.DEBUG), tracing(collector.endpoint, tmp_path), traces.span("step"):
+        pass
+
+    assert len(collector.told) == 1
+    assert "hush" not in caplog.text
+
+
 def test_traces_without_their_libraries_are_refused_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
 

@@ -100,7 +100,7 @@ def test_a_worker_whose_collector_is_away_ends_as_soon_as_it_is_told(
         worker.wait(30)
 
     assert worker.returncode == 0
-    assert time.monotonic() - told_at < 10
+    assert time.monotonic() - told_at < 20
 
 
 def test_a_broker_that_is_away_is_an_error_of_the_step_that_rings_alone(

@@ -228,8 +228,9 @@ def test_a_collector_that_does_not_answer_delays_no_step_and_the_end_by_seconds(
             worked = time.monotonic() - began
         took = time.monotonic() - began
 
-    assert worked < 5
-    assert took - worked < 6
+    # Waiting for it would take ten seconds for each of ten batches, and half a minute in the end.
+    assert worked < 30
+    assert took - worked < 15
 
 
 def test_that_a_collector_takes_nothing_is_said_once_and_once_that_it_does_again(

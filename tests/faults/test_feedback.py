@@ -18,7 +18,7 @@ from support.waiting import wait_until
 from support.workers import Workers
 
 pytestmark = pytest.mark.timeout(600)
-ASSETS, RATERS, KILLS = 10, 60, 8
+ASSETS, RATERS, KILLS = 10, 60, 5
 
 
 def is_recorded(settings: Settings, ledger: Ledger) -> bool:

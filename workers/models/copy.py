@@ -55,10 +55,10 @@ class Taste:
 
 # Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
 HOUSE_FLOORS = {Shape.SHORT: -1.7, Shape.MEDIUM: -1.7, Shape.LONG: -1.5}
-VERIFIED_FLOORS = HOUSE_FLOORS
+VERIFIED_FLOORS = dict.fromkeys(Shape, -0.5)
 HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=HOUSE_FLOORS, is_guarded=True)
 # With a verifier, which may speak for a line that is less fluent.
-VERIFIED_TASTE = replace(HOUSE_TASTE, floors=VERIFIED_FLOORS, slack=0.6)
+VERIFIED_TASTE = replace(HOUSE_TASTE, floors=VERIFIED_FLOORS, slack=1.4)
 # Larger models are fluent, and each has a scale of its own.
 OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=dict.fromkeys(Shape, -math.inf))
 

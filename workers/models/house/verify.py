@@ -61,9 +61,9 @@ class Judgement:
 
 
 def judgements() -> list[Judgement]:
-    """Return the verdicts that still say something: on lines that pass the checks, and that are still written so."""
+    """Return verdicts to learn from: on lines that pass the checks and are still written so, but none that measure."""
     rows = (json.loads(line) for line in JUDGEMENTS.read_text(encoding="utf-8").splitlines())
-    judged = [Judgement.of(row) for row in rows]
+    judged = [Judgement.of(row) for row in rows if not row.get("is_held_out")]
     return [one for one in judged if _is_offered(one.line)]
 
 

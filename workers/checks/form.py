@@ -110,7 +110,15 @@ def repeats(text: str, brief: Brief) -> str:
         given = Counter(_NUMBER.findall(facts_of(brief).text))
         numbers = Counter(_NUMBER.findall(text))
         again += [number for number, count in numbers.items() if count > max(given[number], 1)]
-    return ", ".join([*again, *_said_twice(text, brief)])
+    return ", ".join([*again, *_said_twice(text, brief), *_named_and_told(text, brief)])
+
+
+def _named_and_told(text: str, brief: Brief) -> list[str]:
+    """Return the end of the product's name where its name comes right after or before: 'Sea Roast sea roast'."""
+    name = re.escape(brief.product.name.lower())
+    end = re.escape(" ".join(brief.product.name.lower().split()[-2:]))
+    found = re.search(rf"(?<!\w)(?:{name} {end}|{end} (?:of|from|by) (?:the )?{name})(?!\w)", text.lower())
+    return [found[0]] if found and " " in end else []
 
 
 def _said_twice(text: str, brief: Brief) -> list[str]:

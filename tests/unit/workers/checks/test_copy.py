@@ -138,6 +138,21 @@ def test_a_word_keeps_the_ending_that_the_brief_gives_it(brief_of: BriefOf, text
     assert failed(text, brief_of(product={"description": told})) & {"endings"} == wrong
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("The Harbour Light Roast light roast tastes of peach.", {"repeats"}),
+        ("A light roast of Harbour Light Roast, with peach.", {"repeats"}),
+        ("Harbour Light Roast is a roast that tastes of peach.", set()),
+        ("A light roast that tastes of peach.", set()),
+    ],
+)
+def test_a_product_is_named_or_told_of(brief_of: BriefOf, text: str, wrong: set[str]):
+    brief = brief_of(product={"name": "Harbour Light Roast", "description": "A light roast that tastes of peach."})
+
+    assert failed(text, brief) & {"repeats"} == wrong
+
+
 def test_a_unit_is_nothing_that_somebody_does(brief_of: BriefOf):
     brief = brief_of(product={"description": "Steel mug that holds 350 ml. Dark espresso roast, notes of cocoa."})
 

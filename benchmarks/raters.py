@@ -5,7 +5,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from core.ledger.opinions import Heard, RatedAsset, Said
+from core.ledger.opinions import Heard, Person, RatedAsset, Said
+from schemas.access import DEFAULT_TENANT as TENANT
 from schemas.jobs import Job
 
 # Whether a person with a taste approves of a line, for its product.
@@ -21,6 +22,13 @@ class Crowd:
     hostile: int = 0
     constant: int = 0
     slips: float = 0.1
+    # How many of the careful ones are referees.
+    referees: int = 0
+
+    @property
+    def referee_people(self) -> frozenset[Person]:
+        """Return the referees as the ledger knows people."""
+        return frozenset((TENANT, f"careful {number}") for number in range(self.referees))
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ def heard_from(lines: Sequence[Rated], crowd: Crowd, taste: Taste, seed: int, ea
         for number in range(count)
     ]
     said = [
-        Said(line.job.id, ("default", name), None, answer(taste(line.text, line.job)))
+        Said(line.job.id, (TENANT, name), None, answer(taste(line.text, line.job)))
         for line in lines
         for name, answer in dice.sample(people, min(each, len(people)))
     ]

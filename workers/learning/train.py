@@ -44,7 +44,8 @@ def make_teacher(settings: Settings, ledger: Ledger, worker: str, stopping: thre
             return _examiner(settings, kind)
 
     registry = Registry(ledger, storage, home / "models", settings.canary_share)
-    tools = Tools(ledger, storage, registry, tuner_of, examiner_of, rules_of(settings), home / "trainings")
+    folder, referees = home / "trainings", settings.referee_people
+    tools = Tools(ledger, storage, registry, tuner_of, examiner_of, rules_of(settings), folder, referees)
     return Teacher(tools, worker, stopping)
 
 

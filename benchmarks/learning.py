@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.raters import Crowd, Rated, Taste, heard_from
+from benchmarks.raters import CROWDS, Rated, Taste, heard_from
 from benchmarks.tiny_writer import LINES, THINGS, build_writer, jobs_of
 from benchmarks.walks import PASSED, numbers, show, walk
 from producer.loop.people import Length, LengthTaste
@@ -38,19 +38,6 @@ from workers.learning.materials import lessons_of, plain
 from workers.learning.pairs import Pair, pairs_of, what_is_missing
 
 JUDGED = Path(__file__).parents[1] / "workers/models/house/judgements.jsonl"
-CROWDS = {
-    "careful": Crowd(),
-    "careful and random": Crowd(careful=3, random=2),
-    "careful and hostile": Crowd(careful=3, hostile=1),
-    "random": Crowd(careful=0, random=3),
-    "contradictory": Crowd(careful=2, hostile=2, slips=0.0),
-    "always the same": Crowd(careful=0, constant=3),
-    # Nothing tells a majority that rates to do harm from one with another taste: here the harm may pass.
-    "hostile majority": Crowd(careful=1, hostile=2),
-    "hostile majority, the careful one a referee": Crowd(careful=1, hostile=2, referees=1),
-    "careful, all referees": Crowd(referees=3),
-    "careful, one a referee": Crowd(referees=1),
-}
 LIKED = THINGS[::2]
 TINY_PRODUCTS, TINY_LINES = 40, 6
 COLUMNS = (

@@ -230,8 +230,9 @@ class Settings(BaseSettings):
     @classmethod
     def _names_somebody(cls, value: str | None) -> str | None:
         # A slip of the pen must not mean that everybody judges.
-        if value is not None and not _people_of(value):
-            raise ValueError("names nobody: give names with commas between, or leave it empty")
+        people = _people_of(value or "")
+        if value is not None and (not people or not all(tenant and name for tenant, name in people)):
+            raise ValueError("names nobody somewhere: give NAME or TENANT/NAME with commas between, or leave it empty")
         return value
 
     @classmethod

@@ -145,6 +145,14 @@ class Settings(BaseSettings):
         Literal["auto", "bfloat16", "float16", "float32"], Field(description="Number format of weights.")
     ] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of a model; 0 leaves it to torch.")] = 0
+    train_processes: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes that train a version together, each on a card of its own or on a share of the CPU.",
+        ),
+    ] = 1
     provenance_certificate: Annotated[
         Path | None,
         Field(description="PEM chain that signs pictures, signer first, authority last; empty makes one in the home."),

@@ -19,9 +19,9 @@ from core.canary import Outcome, Rules, judge
 from core.estimates import Moments
 from core.settings import Settings
 
-# What people with the taste like of the champion, and of a worse, an equal and a better challenger.
+# What people with the taste like of the champion, and of a worse and a better challenger.
 CHAMPION = 0.6
-CHALLENGERS = {"worse": 0.5, "equal": 0.6, "better": 0.7}
+CHALLENGERS = {"worse": 0.5, "better": 0.7}
 # Ratings that a canary may come to, and after how many it is looked at.
 RATINGS, A_LOOK = 1500, 100
 

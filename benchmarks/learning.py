@@ -72,7 +72,8 @@ class Run:
     def figures(self) -> dict[str, Any]:
         """Return it as a step of a walk."""
         rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in vars(self).items()}
-        return {**rounded, "wins": rounded.pop("win_rate"), "lost": list(self.lost)}
+        wins = rounded.pop("win_rate")
+        return {**rounded, "wins": wins, "lost": list(self.lost)}
 
 
 @dataclass(frozen=True)
@@ -253,11 +254,16 @@ def tiny_walks(folder: Path, products: Sequence[int], seeds: int) -> list[dict[s
     ]
 
 
-def starter_walk(folder: Path, cache: Path, ratings: Sequence[int], threads: int) -> dict[str, Any]:
-    """Have the starter learn from careful people about more and more lines."""
+def starter_walk(
+    folder: Path, cache: Path, ratings: Sequence[int], threads: int, changes: dict[str, Any]
+) -> dict[str, Any]:
+    """Have the starter learn from careful people about more and more lines, by a recipe with changes."""
 
     def step(some: int) -> dict[str, Any]:
-        return learn(starter_world(cache, some, threads), "careful", 7, folder / "work", each=1).figures
+        world = starter_world(cache, some, threads)
+        recipe = world.rules.recipes[Kind.COPY].model_copy(update=changes)
+        world = world.with_rules(world.rules.model_copy(update={"recipes": {Kind.COPY: recipe}}))
+        return learn(world, "careful", 7, folder / "work", each=1).figures
 
     return walk(ratings, step)
 
@@ -280,6 +286,7 @@ def main() -> None:
     parser.add_argument("--crowds", default=";".join(CROWDS), help="which, with semicolons between")
     parser.add_argument("--walk", type=numbers, metavar="PRODUCTS", help="walk up with the tiny model: 20,40,60")
     parser.add_argument("--starter", type=numbers, metavar="RATINGS", help="walk up with the starter: 320,480,640")
+    parser.add_argument("--recipe", type=json.loads, default={}, help="what the starter's recipe changes, as JSON")
     parser.add_argument("--cache", type=Path, default=Path(".factory/models"), help="folder of the starter")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
@@ -287,7 +294,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if given.starter:
-            figures: dict[str, Any] = starter_walk(folder, given.cache, given.starter, given.threads)
+            figures: dict[str, Any] = starter_walk(folder, given.cache, given.starter, given.threads, given.recipe)
             show("starter", figures["steps"])
         elif given.walk:
             walks = tiny_walks(folder, given.walk, given.seeds)

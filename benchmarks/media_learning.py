@@ -219,8 +219,14 @@ def learn(world: World, made: Sequence[Made], folder: Path) -> dict[str, Any]:
 
 def win_rate(world: World, pairs: Sequence[Pair], challenger: Model, champion: Model) -> float:
     """Return how often the taste likes what the challenger makes better, for the same briefs and other seeds."""
-    jobs = fresh_jobs(pairs, JUDGED_JOBS, world.kind)
-    jobs = [job.model_copy(update={"seed": job.seed + 1000}) for job in jobs]
+    briefs = fresh_jobs(pairs, JUDGED_JOBS, world.kind)
+    # Few briefs are made several times, each time with another seed.
+    rounds = -(-JUDGED_JOBS // len(briefs))
+    jobs = [
+        job.model_copy(update={"id": f"{job.id}-{turn}", "seed": job.seed + 1000 * (turn + 1)})
+        for turn in range(rounds)
+        for job in briefs
+    ][:JUDGED_JOBS]
     both = list(zip(world.scores(challenger, jobs), world.scores(champion, jobs), strict=True))
     return round(sum(0.5 if mine == theirs else float(mine > theirs) for mine, theirs in both) / len(both), 3)
 

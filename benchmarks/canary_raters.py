@@ -46,16 +46,19 @@ def main() -> None:
     """Read the command line and simulate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--runs", type=int, default=200, help="canaries of each crowd and challenger")
+    parser.add_argument("--crowds", default=";".join(CROWDS), help="which, with semicolons between")
+    parser.add_argument("--challengers", default=",".join(CHALLENGERS), help="which, with commas between")
     given = parser.parse_args()
     settings = Settings()
     rules = Rules(settings.canary_least_ratings, settings.canary_sureness, 1.0)
-    table, figures = Table("crowd", *(f"{name} promoted" for name in CHALLENGERS)), {}
-    for crowd in CROWDS:
+    names = given.challengers.split(",")
+    table, figures = Table("crowd", *(f"{name} promoted" for name in names)), {}
+    for crowd in given.crowds.split(";"):
         one: dict[str, Any] = {}
-        for name, share in CHALLENGERS.items():
-            one[name] = Counter(end_of_canary(crowd, share, seed, rules) for seed in range(given.runs))
+        for name in names:
+            one[name] = Counter(end_of_canary(crowd, CHALLENGERS[name], seed, rules) for seed in range(given.runs))
         figures[crowd] = one
-        table.add_row(crowd, *(f"{one[name][Outcome.PROMOTE] / given.runs:.1%}" for name in CHALLENGERS))
+        table.add_row(crowd, *(f"{one[name][Outcome.PROMOTE] / given.runs:.1%}" for name in names))
         print(json.dumps({crowd: one}), file=sys.stderr, flush=True)
     Console(stderr=True).print(table)
     print(json.dumps({"runs": given.runs, "crowds": figures}))

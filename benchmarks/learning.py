@@ -160,7 +160,7 @@ def tiny_world(folder: Path, products: int = TINY_PRODUCTS) -> World:
     return World(str(model), folder, lines, likes, likes, rules, "float32", 1)
 
 
-def starter_world(cache: Path, ratings: int, threads: int) -> World:
+def starter_world(cache: Path, count: int, threads: int) -> World:
     """Return the starter, lines that it wrote once, and people who like lines that are short for their channel."""
     rows = [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
     products: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -169,9 +169,9 @@ def starter_world(cache: Path, ratings: int, threads: int) -> World:
     taste = LengthTaste.of(Length.SHORT, ((row["channel"], row["text"]) for row in rows))
     chosen: list[dict[str, Any]] = []
     for _, some in sorted(products.items()):
-        if len(chosen) < ratings:
+        if len(chosen) < count:
             chosen += some
-    lines = [_rated(number, row) for number, row in enumerate(chosen[:ratings])]
+    lines = [_rated(number, row) for number, row in enumerate(chosen[:count])]
 
     def likes(text: str, job: Job) -> bool:
         return taste.likes(job.brief.channel, text)
@@ -255,7 +255,7 @@ def tiny_walks(folder: Path, products: Sequence[int], seeds: int) -> list[dict[s
 
 
 def starter_walk(
-    folder: Path, cache: Path, ratings: Sequence[int], threads: int, changes: dict[str, Any]
+    folder: Path, cache: Path, lines: Sequence[int], each: int, threads: int, changes: dict[str, Any]
 ) -> dict[str, Any]:
     """Have the starter learn from careful people about more and more lines, by a recipe with changes."""
 
@@ -263,9 +263,9 @@ def starter_walk(
         world = starter_world(cache, some, threads)
         recipe = world.rules.recipes[Kind.COPY].model_copy(update=changes)
         world = world.with_rules(world.rules.model_copy(update={"recipes": {Kind.COPY: recipe}}))
-        return learn(world, "careful", 7, folder / "work", each=1).figures
+        return learn(world, "careful", 7, folder / "work", each).figures
 
-    return walk(ratings, step)
+    return walk(lines, step)
 
 
 def crowds_apart(folder: Path, names: Sequence[str], seeds: int) -> list[Run]:
@@ -285,7 +285,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="runs of each crowd, or walks, with the tiny model")
     parser.add_argument("--crowds", default=";".join(CROWDS), help="which, with semicolons between")
     parser.add_argument("--walk", type=numbers, metavar="PRODUCTS", help="walk up with the tiny model: 20,40,60")
-    parser.add_argument("--starter", type=numbers, metavar="RATINGS", help="walk up with the starter: 320,480,640")
+    parser.add_argument("--starter", type=numbers, metavar="LINES", help="walk up with the starter: 320,480,640")
+    parser.add_argument("--each", type=int, default=1, help="people who rate each line of the starter")
     parser.add_argument("--recipe", type=json.loads, default={}, help="what the starter's recipe changes, as JSON")
     parser.add_argument("--cache", type=Path, default=Path(".factory/models"), help="folder of the starter")
     parser.add_argument("--threads", type=int, default=2)
@@ -294,7 +295,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if given.starter:
-            figures: dict[str, Any] = starter_walk(folder, given.cache, given.starter, given.threads, given.recipe)
+            figures: dict[str, Any] = starter_walk(
+                folder, given.cache, given.starter, given.each, given.threads, given.recipe
+            )
             show("starter", figures["steps"])
         elif given.walk:
             walks = tiny_walks(folder, given.walk, given.seeds)

@@ -1,8 +1,9 @@
 """Does a taste that people share reach the lines, and does nothing else? `python -m benchmarks.learning`.
 
 Simulated people rate lines by a hidden taste, at random, against each other or to do harm. A tiny model learns from
-each crowd many times over; the starter learns one hidden taste once. The taste itself then judges lines that champion
-and challenger write for products that neither learnt from.
+each crowd many times over; with `--walk` it learns from more and more ratings until a version passes, and with
+`--starter` the starter does. The taste itself then judges lines that champion and challenger write for products that
+neither learnt from.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import random
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -21,8 +23,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.raters import Crowd, Rated, Taste, heard_from
+from benchmarks.raters import CROWDS, Rated, Taste, heard_from
 from benchmarks.tiny_writer import LINES, THINGS, build_writer, jobs_of
+from benchmarks.walks import PASSED, numbers, show, walk
 from producer.loop.people import Length, LengthTaste
 from schemas.buckets import model_name
 from schemas.campaigns import Audience, Brand, Kind, Product
@@ -35,19 +38,12 @@ from workers.learning.materials import lessons_of, plain
 from workers.learning.pairs import Pair, pairs_of, what_is_missing
 
 JUDGED = Path(__file__).parents[1] / "workers/models/house/judgements.jsonl"
-CROWDS = {
-    "careful": Crowd(),
-    "careful and random": Crowd(careful=3, random=2),
-    "careful and hostile": Crowd(careful=3, hostile=1),
-    "random": Crowd(careful=0, random=3),
-    "contradictory": Crowd(careful=2, hostile=2, slips=0.0),
-    "always the same": Crowd(careful=0, constant=3),
-    # Nothing tells a majority that rates to do harm from one with another taste: here the harm may pass.
-    "hostile majority": Crowd(careful=1, hostile=2),
-}
 LIKED = THINGS[::2]
 TINY_PRODUCTS, TINY_LINES = 40, 6
-STEPS_OF_PRODUCTS = (8, 16, 24, 32, 40, 60)
+COLUMNS = (
+    *("runs", "ratings", "too_little", "passed", "harm", "wins"),
+    *("champion_agrees", "challenger_agrees", "highest_bound", "cpu_minutes"),
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,20 @@ class Run:
     challenger_agrees: float
     bound: float
     minutes: float
+    cpu_minutes: float
     lost: tuple[str, ...] = ()
+
+    @property
+    def is_harm(self) -> bool:
+        """Tell whether a version passed whose lines the taste likes less."""
+        return self.outcome == PASSED and (self.win_rate or 0.0) < 0.5
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Return it as a step of a walk."""
+        rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in vars(self).items()}
+        wins = rounded.pop("win_rate")
+        return {**rounded, "wins": wins, "lost": list(self.lost)}
 
 
 @dataclass(frozen=True)
@@ -91,13 +100,13 @@ def learn(world: World, crowd: str, seed: int, folder: Path, each: int = 2) -> R
     from workers.models.tuning.copy import CopyTuner  # noqa: PLC0415 - loads torch
     from workers.models.tuning.protocol import Place  # noqa: PLC0415 - loads torch
 
-    started, rules = time.monotonic(), world.rules
-    heard = heard_from(world.lines, CROWDS[crowd], world.taste, seed, each)
-    taken = snapshot.take(heard, Kind.COPY, world.model, rules)
+    started, cpu, rules, people = time.monotonic(), time.process_time(), world.rules, CROWDS[crowd]
+    heard = heard_from(world.lines, people, world.taste, seed, each)
+    taken = snapshot.take(heard, Kind.COPY, world.model, rules, people.referee_people)
     training, held_out = (pairs_of(taken, rules.snapshot, held_out=side) for side in (False, True))
     opinions = sum(one.weight > 0 for one in taken.opinions)
     if what_is_missing(training, held_out, opinions, rules.needs):
-        return Run(crowd, seed, len(heard.ratings), "too little", None, 0.0, 0.0, -1.0, 0.0)
+        return Run(crowd, seed, len(heard.ratings), "too little", None, 0.0, 0.0, -1.0, 0.0, 0.0)
     recipe = rules.recipes[Kind.COPY].model_copy(update={"seed": seed})
     tuner = CopyTuner(world.model, world.cache, recipe, Place("cpu", world.dtype, world.threads))
     shutil.rmtree(folder, ignore_errors=True)
@@ -109,12 +118,13 @@ def learn(world: World, crowd: str, seed: int, folder: Path, each: int = 2) -> R
         crowd,
         seed,
         len(heard.ratings),
-        "passed" if found.is_passed else "refused",
+        PASSED if found.is_passed else "refused",
         win_rate(world, held_out, mine.fresh.made, theirs.fresh.made),
         found.champion_agrees,
         found.challenger_agrees,
         found.bound,
         (time.monotonic() - started) / 60,
+        (time.process_time() - cpu) / 60,
         tuple(one.name for one in found.guardrails if not one.is_kept),
     )
 
@@ -150,7 +160,7 @@ def tiny_world(folder: Path, products: int = TINY_PRODUCTS) -> World:
     return World(str(model), folder, lines, likes, likes, rules, "float32", 1)
 
 
-def starter_world(cache: Path, ratings: int, threads: int) -> World:
+def starter_world(cache: Path, count: int, threads: int) -> World:
     """Return the starter, lines that it wrote once, and people who like lines that are short for their channel."""
     rows = [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
     products: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -159,9 +169,9 @@ def starter_world(cache: Path, ratings: int, threads: int) -> World:
     taste = LengthTaste.of(Length.SHORT, ((row["channel"], row["text"]) for row in rows))
     chosen: list[dict[str, Any]] = []
     for _, some in sorted(products.items()):
-        if len(chosen) < ratings:
+        if len(chosen) < count:
             chosen += some
-    lines = [_rated(number, row) for number, row in enumerate(chosen[:ratings])]
+    lines = [_rated(number, row) for number, row in enumerate(chosen[:count])]
 
     def likes(text: str, job: Job) -> bool:
         return taste.likes(job.brief.channel, text)
@@ -200,7 +210,7 @@ def _rated(number: int, row: dict[str, Any]) -> Rated:
 
 def report(console: Console, runs: Sequence[Run]) -> dict[str, Any]:
     """Print a row for each crowd; return the figures."""
-    table = Table("crowd", "runs", "ratings", "passed", "wins", "champion", "challenger", "bound", "minutes")
+    table = Table("crowd", *COLUMNS)
     figures: dict[str, Any] = {}
     by_crowd: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
@@ -211,26 +221,17 @@ def report(console: Console, runs: Sequence[Run]) -> dict[str, Any]:
             "runs": len(some),
             "ratings": some[0].ratings,
             "too_little": len(some) - len(judged),
-            "passed": sum(run.outcome == "passed" for run in some),
-            "win_rate": _mean([run.win_rate or 0.0 for run in judged]),
+            "passed": sum(run.outcome == PASSED for run in some),
+            "harm": sum(run.is_harm for run in some),
+            "wins": _mean([run.win_rate or 0.0 for run in judged]),
             "champion_agrees": _mean([run.champion_agrees for run in judged]),
             "challenger_agrees": _mean([run.challenger_agrees for run in judged]),
             "highest_bound": max((run.bound for run in judged), default=None),
-            "minutes": _mean([run.minutes for run in judged]),
+            "cpu_minutes": _mean([run.cpu_minutes for run in judged]),
             "lost": sorted({name for run in judged for name in run.lost}),
         }
         figures[crowd] = one
-        shown = (
-            "runs",
-            "ratings",
-            "passed",
-            "win_rate",
-            "champion_agrees",
-            "challenger_agrees",
-            "highest_bound",
-            "minutes",
-        )
-        table.add_row(crowd, *(_shown(one[name]) for name in shown))
+        table.add_row(crowd, *(_shown(one[name]) for name in COLUMNS))
     console.print(table)
     return figures
 
@@ -243,38 +244,68 @@ def _shown(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def first_pass(folder: Path) -> int | None:
-    """Return after how many ratings of careful people a tiny model passes first."""
-    for products in STEPS_OF_PRODUCTS:
-        run = learn(tiny_world(folder, products), "careful", 0, folder / "work")
-        if run.outcome == "passed":
-            return run.ratings
-    return None
+def tiny_walks(folder: Path, products: Sequence[int], seeds: int) -> list[dict[str, Any]]:
+    """Have a tiny model learn from careful people about more and more products, with other people each time."""
+    return [
+        walk(
+            products, lambda step, seed=seed: learn(tiny_world(folder, step), "careful", seed, folder / "work").figures
+        )
+        for seed in range(seeds)
+    ]
+
+
+def starter_walk(
+    folder: Path, cache: Path, lines: Sequence[int], each: int, threads: int, changes: dict[str, Any]
+) -> dict[str, Any]:
+    """Have the starter learn from careful people about more and more lines, by a recipe with changes."""
+
+    def step(some: int) -> dict[str, Any]:
+        world = starter_world(cache, some, threads)
+        recipe = world.rules.recipes[Kind.COPY].model_copy(update=changes)
+        world = world.with_rules(world.rules.model_copy(update={"recipes": {Kind.COPY: recipe}}))
+        return learn(world, "careful", 7, folder / "work", each).figures
+
+    return walk(lines, step)
+
+
+def crowds_apart(folder: Path, names: Sequence[str], seeds: int) -> list[Run]:
+    """Have a tiny model learn from each crowd many times over."""
+    world, runs = tiny_world(folder), []
+    for crowd in names:
+        for seed in range(seeds):
+            runs.append(learn(world, crowd, seed, folder / "work"))
+            # Who has no patience for all of it reads this.
+            print(json.dumps(runs[-1].figures), file=sys.stderr, flush=True)
+    return runs
 
 
 def main() -> None:
     """Read the command line and simulate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--seeds", type=int, default=20, help="runs of each crowd with the tiny model")
-    parser.add_argument("--crowds", default=",".join(CROWDS), help="which, with commas between")
-    parser.add_argument(
-        "--starter", type=int, default=0, metavar="RATINGS", help="teach the starter with so many instead"
-    )
+    parser.add_argument("--seeds", type=int, default=20, help="runs of each crowd, or walks, with the tiny model")
+    parser.add_argument("--crowds", default=";".join(CROWDS), help="which, with semicolons between")
+    parser.add_argument("--walk", type=numbers, metavar="PRODUCTS", help="walk up with the tiny model: 20,40,60")
+    parser.add_argument("--starter", type=numbers, metavar="LINES", help="walk up with the starter: 320,480,640")
+    parser.add_argument("--each", type=int, default=1, help="people who rate each line of the starter")
+    parser.add_argument("--recipe", type=json.loads, default={}, help="what the starter's recipe changes, as JSON")
     parser.add_argument("--cache", type=Path, default=Path(".factory/models"), help="folder of the starter")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    console, started = Console(stderr=True), time.monotonic()
-    figures: dict[str, Any]
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if given.starter:
-            world = starter_world(given.cache, given.starter, given.threads)
-            figures = report(console, [learn(world, "careful", 7, folder / "work", each=1)])
+            figures: dict[str, Any] = starter_walk(
+                folder, given.cache, given.starter, given.each, given.threads, given.recipe
+            )
+            show("starter", figures["steps"])
+        elif given.walk:
+            walks = tiny_walks(folder, given.walk, given.seeds)
+            for seed, one in enumerate(walks):
+                show(f"tiny model, people {seed}", one["steps"])
+            figures = {"walks": walks}
         else:
-            world = tiny_world(folder)
-            names = given.crowds.split(",")
-            runs = [learn(world, crowd, seed, folder / "work") for crowd in names for seed in range(given.seeds)]
-            figures = {**report(console, runs), "ratings_to_first_pass": first_pass(folder)}
+            figures = report(Console(stderr=True), crowds_apart(folder, given.crowds.split(";"), given.seeds))
     model = "starter" if given.starter else "tiny"
     print(json.dumps({"model": model, "minutes": round((time.monotonic() - started) / 60, 1), **figures}))
 

@@ -1,7 +1,7 @@
 """Does a taste that people share reach pieces of music and pictures? `python -m benchmarks.media_learning music`.
 
-Simulated people rate what the starter made by a hidden taste; it learns from them, and the taste itself then judges
-what champion and challenger make for products that neither learnt from.
+Simulated people rate what the starter made by a hidden taste; it learns from more and more until a version passes, and
+the taste itself then judges what champion and challenger make for products that neither learnt from.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.raters import Crowd, Rated, heard_from
+from benchmarks.walks import PASSED, numbers, show, walk
 from core.music.moods import MOODS
 from core.music.pieces import Piece
 from schemas.campaigns import Audience, Brand, Kind, Product, voice_of
@@ -47,8 +48,7 @@ BRAND = Brand(name="Northbeam")
 AUDIENCE = Audience(id="all", description="everybody")
 CHANNEL = "instagram.square"
 SECONDS = (6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 15.0, 18.0)
-# Parts of the ratings after which the gate is asked, to find when a version passes first.
-PARTS = (0.25, 0.5, 0.75, 1.0)
+RATERS_OF_ONE = 2
 JUDGED_JOBS = 40
 
 
@@ -181,7 +181,7 @@ def learn(world: World, made: Sequence[Made], folder: Path) -> dict[str, Any]:
         by_product[snapshot.product_of(one.job.brief)].append(one.score)
     liked = {one.job.id: one.score > statistics.median(by_product[snapshot.product_of(one.job.brief)]) for one in made}
     rated = [Rated(one.job, one.judged.text) for one in made]
-    heard = heard_from(rated, Crowd(), lambda _text, job: liked[job.id], 1, 2)
+    heard = heard_from(rated, Crowd(), lambda _text, job: liked[job.id], 1, RATERS_OF_ONE)
     taken = snapshot.take(heard, world.kind, "starter", world.rules)
     training, held_out = (pairs_of(taken, world.rules.snapshot, held_out=side) for side in (False, True))
     opinions = sum(one.weight > 0 for one in taken.opinions)
@@ -201,7 +201,7 @@ def learn(world: World, made: Sequence[Made], folder: Path) -> dict[str, Any]:
     mine, theirs = (gate.look(one, trial) for one in (challenger, champion))
     found = gate.verdict(trial, mine, theirs, theirs.neutral)
     return figures | {
-        "outcome": "passed" if found.is_passed else "refused",
+        "outcome": PASSED if found.is_passed else "refused",
         "champion_agrees": round(found.champion_agrees, 3),
         "challenger_agrees": round(found.challenger_agrees, 3),
         "bound": round(found.bound, 3),
@@ -212,14 +212,21 @@ def learn(world: World, made: Sequence[Made], folder: Path) -> dict[str, Any]:
         "last_loss": round(losses[-1]["loss"], 3),
         "training_cpu_minutes": round((trained - cpu) / 60, 2),
         "gate_cpu_minutes": round((time.process_time() - trained) / 60, 2),
+        "cpu_minutes": round((time.process_time() - cpu) / 60, 2),
         "minutes": round((time.monotonic() - started) / 60, 1),
     }
 
 
 def win_rate(world: World, pairs: Sequence[Pair], challenger: Model, champion: Model) -> float:
     """Return how often the taste likes what the challenger makes better, for the same briefs and other seeds."""
-    jobs = fresh_jobs(pairs, JUDGED_JOBS, world.kind)
-    jobs = [job.model_copy(update={"seed": job.seed + 1000}) for job in jobs]
+    briefs = fresh_jobs(pairs, JUDGED_JOBS, world.kind)
+    # Few briefs are made several times, each time with another seed.
+    rounds = -(-JUDGED_JOBS // len(briefs))
+    jobs = [
+        job.model_copy(update={"id": f"{job.id}-{turn}", "seed": job.seed + 1000 * (turn + 1)})
+        for turn in range(rounds)
+        for job in briefs
+    ][:JUDGED_JOBS]
     both = list(zip(world.scores(challenger, jobs), world.scores(champion, jobs), strict=True))
     return round(sum(0.5 if mine == theirs else float(mine > theirs) for mine, theirs in both) / len(both), 3)
 
@@ -228,9 +235,8 @@ def main() -> None:
     """Read the command line and simulate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("kind", choices=["music", "image"])
-    parser.add_argument("--products", type=int, default=48)
     parser.add_argument("--variants", type=int, default=6)
-    parser.add_argument("--parts", default=",".join(map(str, PARTS)), help="parts of the products that are learnt from")
+    parser.add_argument("--ratings", type=numbers, default="240,360,480,720,960", help="steps, two ratings of each")
     parser.add_argument("--recipe", default="{}", help="what is changed of the recipe, as JSON")
     parser.add_argument("--briefs", type=int, default=24, help="briefs that the gate has made anew")
     parser.add_argument("--cache", type=Path, default=Path(".factory/models"))
@@ -242,13 +248,15 @@ def main() -> None:
     gate_rules = rules.gate_of(kind).model_copy(update={"most_briefs": given.briefs})
     rules = rules.model_copy(update={"recipes": {kind: recipe}, "gates": {kind: gate_rules}})
     build = music_world if kind == Kind.MUSIC else image_world
+    a_product = RATERS_OF_ONE * given.variants
     started = time.process_time()
-    world = build(given.products, given.variants, place, given.cache, rules)
-    print(json.dumps({"made": len(world.made), "cpu_minutes": round((time.process_time() - started) / 60, 2)}))
+    world = build(-(-max(given.ratings) // a_product), given.variants, place, given.cache, rules)
+    making = {"made": len(world.made), "making_cpu_minutes": round((time.process_time() - started) / 60, 2)}
     with tempfile.TemporaryDirectory() as name:
-        for part in map(float, given.parts.split(",")):
-            made = world.made[: round(part * given.products) * given.variants]
-            print(json.dumps(learn(world, made, Path(name) / "work")), flush=True)
+        folder = Path(name) / "work"
+        found = walk(given.ratings, lambda some: learn(world, world.made[: some // RATERS_OF_ONE], folder))
+    show(kind, found["steps"])
+    print(json.dumps({"kind": kind, **making, **found}))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.bandit import Rules
 from core.errors import SettingsError
+from schemas.access import DEFAULT_TENANT
 
 # Without user and password: what is here is shown and logged.
 _ADDRESS = re.compile(r"https?://[^\s/@?#]+(/[^\s@?#]*)?")
@@ -132,11 +133,26 @@ class Settings(BaseSettings):
         float, Field(gt=0, description="A canary that is still undecided after so many days is stopped.")
     ] = 14.0
     canary_seconds: Annotated[float, Field(gt=0, description="How often canaries are judged.")] = 60.0
+    referees: Annotated[
+        str | None,
+        Field(
+            description="Referees: raters by whom alone versions are judged, at the gate and in canaries. `NAME`, or "
+            "`TENANT/NAME` of other tenants than `default`, with commas; empty: everybody judges."
+        ),
+    ] = None
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")] = "auto"
     dtype: Annotated[
         Literal["auto", "bfloat16", "float16", "float32"], Field(description="Number format of weights.")
     ] = "auto"
     threads: Annotated[int, Field(ge=0, description="CPU threads of a model; 0 leaves it to torch.")] = 0
+    train_processes: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes that train a version together, each on a card of its own or on a share of the CPU.",
+        ),
+    ] = 1
     provenance_certificate: Annotated[
         Path | None,
         Field(description="PEM chain that signs pictures, signer first, authority last; empty makes one in the home."),
@@ -218,6 +234,15 @@ class Settings(BaseSettings):
         "info"
     )
 
+    @field_validator("referees")
+    @classmethod
+    def _names_somebody(cls, value: str | None) -> str | None:
+        # A slip of the pen must not mean that everybody judges.
+        people = _people_of(value or "")
+        if value is not None and (not people or not all(tenant and name for tenant, name in people)):
+            raise ValueError("names nobody somewhere: give NAME or TENANT/NAME with commas between, or leave it empty")
+        return value
+
     @classmethod
     def load(cls) -> Self:
         """Read the environment, then `factory.env` in the home folder (written by `factory up`); the environment wins.
@@ -241,6 +266,11 @@ class Settings(BaseSettings):
         """Return how styles are chosen."""
         return Rules(self.bandit == "on", self.bandit_half_life_days, self.bandit_least_share)
 
+    @property
+    def referee_people(self) -> frozenset[tuple[str, str]]:
+        """Return the referees as the ledger knows people, by tenant and name; nobody where everybody judges."""
+        return _people_of(self.referees or "")
+
     def environment(self) -> dict[str, str]:
         """Return the environment for a child process that shall run with these settings, secrets included."""
         plain = {
@@ -248,3 +278,12 @@ class Settings(BaseSettings):
             for key, value in self.model_dump().items()
         }
         return dict(os.environ) | {f"FACTORY_{key.upper()}": value for key, value in plain.items()}
+
+
+def _people_of(text: str) -> frozenset[tuple[str, str]]:
+    """Return the people of a list; a slash parts the tenant from the name, which may hold further ones."""
+    people = set()
+    for one in filter(None, map(str.strip, text.split(","))):
+        tenant, slash, name = one.partition("/")
+        people.add((tenant.strip(), name.strip()) if slash else (DEFAULT_TENANT, one))
+    return frozenset(people)

@@ -46,6 +46,8 @@ class SnapshotHeader(Frozen):
     # People, and how many of them weigh anything.
     raters: Count
     trusted_raters: Count
+    # Of how many referees something was heard; nothing where there are none, and everybody judges.
+    referees: Count | None = None
 
 
 class Opinion(Frozen):

@@ -17,13 +17,14 @@ DAY_SECONDS = 86_400
 
 def judge_canaries(ledger: Ledger, settings: Settings) -> None:
     """Judge every canary once; safe to run at any time and by several at once."""
-    rules = rules_of(settings)
+    rules, referees = rules_of(settings), settings.referee_people
     for serving in ledger.promotions.all():
         if not serving.canary:
             continue
-        judgement = judge(*ledger.canaries.answers(serving), time.time() - serving.since, rules)
+        judgement = judge(*ledger.canaries.answers(serving, referees), time.time() - serving.since, rules)
+        why = f"{judgement.why}, by referees alone" if referees else judgement.why
         try:
-            _end(ledger, serving, judgement.outcome, Order(ACTOR, judgement.why))
+            _end(ledger, serving, judgement.outcome, Order(ACTOR, why))
         except StateError as error:
             # A person was faster, and knows better.
             logger.info("canary of %s left as it is: %s", serving.challenger, error)

@@ -7,10 +7,11 @@ of both sides is half an answer about each, since it says one thing and not two.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, func, select, true, tuple_
 
 from core.database import Database
 from core.estimates import Moments
+from core.ledger.opinions import Person
 from core.ledger.promotions import Serving
 from core.tables import IS_CURRENT, SAYS_SOMETHING, assets, comparisons, jobs, ratings
 from schemas.ratings import MOST_STARS
@@ -23,13 +24,13 @@ class Canaries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def answers(self, serving: Serving) -> tuple[Moments, Moments]:
-        """Return what is observed of the assets of the champion, and of the challenger."""
+    def answers(self, serving: Serving, referees: frozenset[Person] = frozenset()) -> tuple[Moments, Moments]:
+        """Return what is observed of the assets of the champion, and of the challenger; of referees alone, if any."""
         assert serving.challenger, "the caller asks while a canary runs"
         units: dict[str, dict[str, tuple[float, float]]] = {serving.champion: {}, serving.challenger: {}}
         with self._database.read() as connection:
-            rated = connection.execute(_rated(serving)).all()
-            compared = connection.execute(_compared(serving)).all()
+            rated = connection.execute(_rated(serving, referees)).all()
+            compared = connection.execute(_compared(serving, referees)).all()
         for job_id, version, size, total in (*_ratings(rated), *_halves(compared)):
             if version in units:
                 sizes, totals = units[version].get(job_id, (0.0, 0.0))
@@ -51,7 +52,11 @@ def _made_since(serving: Serving, made: Any, its_job: Any) -> ColumnElement[bool
     )
 
 
-def _rated(serving: Serving) -> Select[Any]:
+def _said_by(people: frozenset[Person], feedback: Table) -> ColumnElement[bool]:
+    return tuple_(feedback.c.tenant, feedback.c.rater).in_(sorted(people)) if people else true()
+
+
+def _rated(serving: Serving, referees: frozenset[Person]) -> Select[Any]:
     stars = (ratings.c.stars - 1) / float(MOST_STARS - 1)
     answer = case((ratings.c.approves.is_(True), 1.0), (ratings.c.approves.is_(False), 0.0), else_=stars)
     return (
@@ -59,11 +64,12 @@ def _rated(serving: Serving) -> Select[Any]:
         .select_from(assets)
         .join(jobs, _made_since(serving, assets, jobs))
         .join(ratings, and_(ratings.c.job_id == assets.c.job_id, IS_CURRENT, SAYS_SOMETHING))
+        .where(_said_by(referees, ratings))
         .group_by(assets.c.job_id, assets.c.model)
     )
 
 
-def _compared(serving: Serving) -> Select[Any]:
+def _compared(serving: Serving, referees: frozenset[Person]) -> Select[Any]:
     other, other_job = assets.alias("other"), jobs.alias("other_job")
     return (
         select(
@@ -75,7 +81,7 @@ def _compared(serving: Serving) -> Select[Any]:
         .join(comparisons, and_(comparisons.c.job_id == assets.c.job_id, IS_CURRENT))
         .join(other, other.c.job_id == comparisons.c.other_job_id)
         .join(other_job, _made_since(serving, other, other_job))
-        .where(assets.c.model != other.c.model)
+        .where(assets.c.model != other.c.model, _said_by(referees, comparisons))
     )
 
 

@@ -60,7 +60,9 @@ def demo_loop_command(
 
     if taste not in set(Length):
         raise typer.BadParameter(f"'{taste}' is not one of {', '.join(Length)}", param_hint="--taste")
-    settings = load_settings().model_copy(update={"canary_share": CANARY_SHARE, "canary_seconds": CANARY_SECONDS})
+    # Simulated people are nobody's referees.
+    changed = {"canary_share": CANARY_SHARE, "canary_seconds": CANARY_SECONDS, "referees": None}
+    settings = load_settings().model_copy(update=changed)
     was_up = any(process.state == State.RUNNING for process in stack.status(settings))
     started = stack.up(settings, say)
     try:

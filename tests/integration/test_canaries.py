@@ -137,3 +137,30 @@ def test_a_canary_that_nobody_decides_is_stopped_in_the_end(ledger: Ledger, trie
     change = ledger.promotions.history(Kind.COPY, MODEL)[-1]
     assert (change.action, change.at <= time.time()) == (Action.STOP_CANARY, True)
     assert "undecided" in change.why
+
+
+def test_where_there_are_referees_nobody_else_decides_a_canary(ledger: Ledger, tried: Serving):
+    make(ledger, 60)
+    said = [a_rating(number, approves=number % 2 == 0) for number in range(60)]
+    hostile = [a_rating(number, rater=f"foe {n}", approves=number % 2 == 1) for number in range(60) for n in range(3)]
+    rate(ledger, [*said, *hostile])
+
+    judge_canaries(ledger, Settings(referees="nobody, other/ada"))
+    before = ledger.promotions.serving(Kind.COPY, MODEL)
+    judge_canaries(ledger, Settings(referees="ada"))
+
+    change = ledger.promotions.history(Kind.COPY, MODEL)[-1]
+    assert before == tried
+    assert (change.action, change.champion) == (Action.PROMOTE, CHALLENGER)
+    assert change.why.endswith("30 ratings of the champion, 30 of the challenger, by referees alone")
+
+
+def test_of_comparisons_of_both_sides_only_those_of_referees_count(ledger: Ledger, tried: Serving):
+    make(ledger, 2)
+    compared = {"type": "comparison", "job_id": job_id(0), "other_job_id": job_id(1)}
+    rate(ledger, [message({**compared, "outcome": "better"}, "bo"), message({**compared, "outcome": "worse"}, "foe")])
+
+    champion, challenger = ledger.canaries.answers(tried, frozenset({("default", "bo")}))
+
+    assert (challenger.sizes, challenger.totals) == (0.5, 0.5)
+    assert (champion.sizes, champion.totals) == (0.5, 0.0)

@@ -254,6 +254,17 @@ def test_training_here_and_now_says_what_is_missing(settings: Settings, own_ledg
     assert [key.partition("/")[0] for key, _ in storage.list("")] == ["snapshots"]
 
 
+@pytest.mark.usefixtures("storage")
+def test_a_training_that_lacks_ratings_of_referees_says_so(settings: Settings, own_ledger: Ledger):
+    make_assets(own_ledger, 1)
+    rate(own_ledger, [a_rating(0, stars=4), a_rating(0, rater="bo", stars=2)])
+
+    told = factory(settings.model_copy(update={"referees": "bo, nobody"}), "models", "retrain", "copy", "--now")
+
+    assert "skipped: there are only" in told.stdout
+    assert told.stdout.rstrip().endswith("only those of FACTORY_REFEREES are heard, and 1 of them have rated")
+
+
 def test_who_is_forgotten_is_in_no_later_snapshot_and_was_named_in_none(own_ledger: Ledger, storage: Storage):
     make_assets(own_ledger, 4)
     rate(own_ledger, [a_rating(number, rater, approves=number < 2) for number in range(4) for rater in ("ada", "bob")])

@@ -64,6 +64,11 @@ def pair_name(first: str, second: str) -> str:
     return f"{first}>{second}"
 
 
+def first_of(name: str) -> str:
+    """Return the first thing of a pair; of a thing, itself."""
+    return name.partition(">")[0]
+
+
 def weights_of(votes: Sequence[Vote], rules: RaterRules) -> dict[Person, float]:
     """Return the weight of each person, from 0 to 1.
 

@@ -1,6 +1,7 @@
 """What people think of the assets of one model, cleaned and written down: the same ratings give the same bytes.
 
-Nobody is named in it. A product is trained on or held out for ever, by the hash of its brand and sku.
+Nobody is named in it. A product is trained on or held out for ever, by the hash of its brand and sku. Where there are
+referees, everybody teaches and they alone judge: of held-out products nobody else is heard.
 """
 
 import hashlib
@@ -12,14 +13,14 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from core.ledger.opinions import Heard, Person, RatedAsset
+from core.ledger.opinions import Compared, Heard, Person, RatedAsset, Said
 from core.ledger.trainings import StoredSnapshot
 from core.storage import Storage
 from schemas.assets import Location
 from schemas.campaigns import Kind
 from schemas.jobs import Brief
 from schemas.learning import Curriculum, Opinion, Preference, SnapshotHeader, SnapshotRules
-from workers.learning.raters import Vote, pair_name, votes_of, votes_of_pairs, weights_of
+from workers.learning.raters import Vote, first_of, pair_name, votes_of, votes_of_pairs, weights_of
 
 CONTENT_TYPE = "application/jsonl"
 DIGITS = 6
@@ -29,6 +30,15 @@ HASH_RANGE = 16**8
 _RECORD: TypeAdapter[SnapshotHeader | Opinion | Preference] = TypeAdapter(
     Annotated[SnapshotHeader | Opinion | Preference, Field(discriminator="type")]
 )
+
+
+@dataclass(frozen=True)
+class _Belief:
+    """What some people think together of each thing and each pair of things, and how much each of them counts."""
+
+    likings: Mapping[str, tuple[float, float]]
+    orders: Mapping[str, tuple[float, float]]
+    weights: Mapping[Person, float]
 
 
 @dataclass(frozen=True)
@@ -70,14 +80,20 @@ def is_held_out(product: str, share: float) -> bool:
     return int(product[:8], 16) < share * HASH_RANGE
 
 
-def take(heard: Heard, kind: Kind, model: str, rules: Curriculum) -> Snapshot:
-    """Return the snapshot of what was heard."""
+def take(
+    heard: Heard, kind: Kind, model: str, rules: Curriculum, referees: frozenset[Person] = frozenset()
+) -> Snapshot:
+    """Return the snapshot of what was heard; where there are referees, of held-out products only from them."""
     things = {job_id: _thing(asset) for job_id, asset in heard.assets.items()}
-    votes, pair_votes = votes_of(heard.ratings, things), votes_of_pairs(heard.comparisons, things)
-    weights = weights_of([*votes, *pair_votes], rules.raters)
-    likings, orders = (_added_up(some, weights, rules.snapshot) for some in (votes, pair_votes))
     # Alike assets are one thing, known by the first of them.
     firsts = {things[job_id]: asset for job_id, asset in sorted(heard.assets.items(), reverse=True)}
+    everybody = _believed(heard.ratings, heard.comparisons, things, rules)
+    # All by themselves: what anybody else says must not even move their weights.
+    judges = _believed(*_said_by(referees, heard), things, rules) if referees else everybody
+    share = rules.snapshot.held_out_share
+    held_out = {thing for thing, asset in firsts.items() if is_held_out(product_of(asset.brief), share)}
+    likings = _on_their_sides(everybody.likings, judges.likings, held_out)
+    orders = _on_their_sides(everybody.orders, judges.orders, held_out)
     preferences = _preferences(orders, firsts, rules.snapshot)
     preferred = {job_id for one in preferences for job_id in (one.better, one.worse)}
     opinions = [
@@ -90,8 +106,9 @@ def take(heard: Heard, kind: Kind, model: str, rules: Curriculum) -> Snapshot:
         model=model,
         ratings=len(heard.ratings),
         comparisons=len(heard.comparisons),
-        raters=len(weights),
-        trusted_raters=sum(weight > 0 for weight in weights.values()),
+        raters=len(everybody.weights),
+        trusted_raters=sum(weight > 0 for weight in everybody.weights.values()),
+        referees=len(judges.weights) if referees else None,
     )
     return Snapshot(header, tuple(sorted(opinions, key=lambda one: one.job_id)), tuple(preferences))
 
@@ -116,6 +133,28 @@ def fetch(storage: Storage, stored: StoredSnapshot) -> Snapshot:
     """Read a snapshot back; raises CorruptAssetError when it is not what was stored."""
     place = Location(key=stored.key, offset_bytes=0, length_bytes=stored.length_bytes, sha256=stored.sha256)
     return Snapshot.from_bytes(storage.get(place))
+
+
+def _said_by(people: frozenset[Person], heard: Heard) -> tuple[list[Said], list[Compared]]:
+    ratings = [one for one in heard.ratings if one.person in people]
+    return ratings, [one for one in heard.comparisons if one.person in people]
+
+
+def _believed(
+    ratings: Iterable[Said], comparisons: Iterable[Compared], things: Mapping[str, str], rules: Curriculum
+) -> _Belief:
+    votes, pair_votes = votes_of(ratings, things), votes_of_pairs(comparisons, things)
+    weights = weights_of([*votes, *pair_votes], rules.raters)
+    likings, orders = (_added_up(some, weights, rules.snapshot) for some in (votes, pair_votes))
+    return _Belief(likings, orders, weights)
+
+
+def _on_their_sides(
+    everybody: Mapping[str, tuple[float, float]], judges: Mapping[str, tuple[float, float]], held_out: set[str]
+) -> dict[str, tuple[float, float]]:
+    """Return what is taught by everybody and what is judged by, of things or of pairs of them."""
+    taught = {name: one for name, one in everybody.items() if first_of(name) not in held_out}
+    return taught | {name: one for name, one in judges.items() if first_of(name) in held_out}
 
 
 def _thing(asset: RatedAsset) -> str:

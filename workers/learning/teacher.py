@@ -16,10 +16,11 @@ from pathlib import Path
 
 from core.errors import OutdatedError, PermanentError, TransientError
 from core.ledger import Ledger
+from core.ledger.opinions import Person
 from core.ledger.trainings import MOST_ATTEMPTS, Training
 from core.storage import Storage
 from schemas.campaigns import Kind
-from schemas.learning import Curriculum, Recipe, TrainingState
+from schemas.learning import Curriculum, Needs, Recipe, TrainingState
 from schemas.versions import NewVersion, Verdict
 from workers.learning import gate, snapshot
 from workers.learning.examiners import Examiner
@@ -58,6 +59,8 @@ class Tools:
     curriculum: Curriculum
     # Below it each training has a folder of its own until it ends.
     folder: Path
+    # By whose ratings alone versions are judged; nobody where everybody judges.
+    referees: frozenset[Person] = frozenset()
 
 
 class Teacher:
@@ -120,8 +123,7 @@ class Teacher:
         held.begin("snapshot")
         taken, training = self._snapshot(held, training)
         lessons, judged = (pairs_of(taken, rules.snapshot, held_out=side) for side in (False, True))
-        opinions = sum(one.weight > 0 for one in taken.opinions)
-        if missing := what_is_missing(lessons, judged, opinions, rules.needs):
+        if missing := _missing(taken, lessons, judged, rules.needs):
             return Outcome(TrainingState.SKIPPED, missing)
         version_id = version_id_of(training, recipe)
         if self._tools.ledger.trainings.has_version(version_id):
@@ -134,7 +136,7 @@ class Teacher:
         shelf = Shelf(self._tools.ledger.assets, self._tools.storage, home / ASSETS_FOLDER)
         known = fetched(training.kind, [*lessons, *judged], shelf, held.end_if_stopped)
         lessons, judged = (still_there(pairs, known) for pairs in (lessons, judged))
-        if missing := what_is_missing(lessons, judged, opinions, rules.needs):
+        if missing := _missing(taken, lessons, judged, rules.needs):
             return Outcome(TrainingState.SKIPPED, missing)
         held.begin("training")
         tuner = self._tools.tuner_of(training.kind, training.model, recipe)
@@ -161,7 +163,7 @@ class Teacher:
         if training.snapshot is not None:
             return snapshot.fetch(tools.storage, training.snapshot), training
         heard = tools.ledger.opinions.of_model(training.kind, training.model)
-        taken = snapshot.take(heard, training.kind, training.model, tools.curriculum)
+        taken = snapshot.take(heard, training.kind, training.model, tools.curriculum, tools.referees)
         stored = snapshot.store(tools.storage, heard, taken)
         parent = tools.registry.champion(training.kind, training.model)
         self._keep(tools.ledger.trainings.keep_snapshot(held.claim, stored, parent))
@@ -190,6 +192,14 @@ def told(verdict: Verdict) -> str:
     return f"{figures}; lost: {', '.join(lost)}" if lost else figures
 
 
+def _missing(taken: Snapshot, lessons: Sequence[Pair], judged: Sequence[Pair], needs: Needs) -> str:
+    """Return what there is too little of to learn from, and the way out; empty when there is enough."""
+    missing = what_is_missing(lessons, judged, sum(one.weight > 0 for one in taken.opinions), needs)
+    if not missing or taken.header.referees is None:
+        return missing
+    return f"{missing}; there, only those of FACTORY_REFEREES are heard, and {taken.header.referees} of them have rated"
+
+
 def _described(training: Training, version_id: str, metrics: dict[str, float], verdict: Verdict) -> NewVersion:
     assert training.snapshot is not None, "taken before"
     return NewVersion(
@@ -213,8 +223,10 @@ def _metrics(
     taken: Snapshot, pairs: Sequence[Pair], losses: Sequence[dict[str, float]], seconds: float
 ) -> dict[str, float]:
     last = losses[-1] if losses else {}
+    referees = taken.header.referees
     return {
         "ratings": float(taken.header.ratings),
+        **({} if referees is None else {"referees": float(referees)}),
         "opinions": float(len(taken.opinions)),
         "pairs": float(len(pairs)),
         "seconds": round(seconds, 1),

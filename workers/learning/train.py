@@ -6,11 +6,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 
-from core.errors import FactoryError, ImpossibleWorkError
+from core.errors import FactoryError
 from core.learners import LEARNERS, model_of
 from core.ledger import Ledger
 from core.logs import configure_logs
@@ -34,38 +31,36 @@ def make_teacher(settings: Settings, ledger: Ledger, worker: str, stopping: thre
     home = settings.home.absolute()
 
     def tuner_of(kind: Kind, model: str, recipe: Recipe) -> Tuner:
-        place = Place(settings.device, settings.dtype, settings.threads)
         # transformers cannot be imported by two threads at once.
         with _importing:
-            return _tuner(settings, kind)(model, home / "models", recipe, place)
+            return _tuner(settings, kind, model, recipe)
 
     def examiner_of(kind: Kind) -> Examiner:
         with _importing:
             return _examiner(settings, kind)
 
     registry = Registry(ledger, storage, home / "models", settings.canary_share)
-    tools = Tools(ledger, storage, registry, tuner_of, examiner_of, rules_of(settings), home / "trainings")
+    folder, referees = home / "trainings", settings.referee_people
+    tools = Tools(ledger, storage, registry, tuner_of, examiner_of, rules_of(settings), folder, referees)
     return Teacher(tools, worker, stopping)
 
 
-def _tuner(settings: Settings, kind: Kind) -> Callable[[str, Path, Recipe, Place], Tuner]:
-    """Return what trains models of a kind; what it needs is loaded for that kind alone."""
-    if kind == Kind.COPY:
-        from workers.models.tuning.copy import CopyTuner  # noqa: PLC0415 - loads torch
+def _tuner(settings: Settings, kind: Kind, model: str, recipe: Recipe) -> Tuner:
+    """Return what trains a model; what it needs is loaded for its kind alone."""
+    from workers.models.tuning.together import TogetherTuner  # noqa: PLC0415 - loads torch
+    from workers.models.tuning.tuners import Workplace, tuner_of  # noqa: PLC0415 - loads torch
 
-        return CopyTuner
-    if kind == Kind.MUSIC:
-        from workers.models.tuning.music import MusicTuner  # noqa: PLC0415 - loads torch
-
-        return MusicTuner
-    if kind == Kind.IMAGE:
-        from workers.models.image import ImageOptions  # noqa: PLC0415 - loads torch
-        from workers.models.tuning.image import ImageTuner  # noqa: PLC0415 - loads torch
-
-        # Weights that wait beside a card cannot be trained; all else is as a worker has it.
-        options = ImageOptions(steps=settings.image_steps, slicing=settings.image_slicing)
-        return partial(ImageTuner, options=options)
-    raise ImpossibleWorkError(f"models of kind {kind} do not learn from ratings; those of {', '.join(LEARNERS)} do")
+    workplace = Workplace(
+        kind=kind,
+        model=model,
+        cache=settings.home.absolute() / "models",
+        recipe=recipe,
+        place=Place(settings.device, settings.dtype, settings.threads),
+        steps=settings.image_steps,
+        slicing=settings.image_slicing,
+    )
+    processes = settings.train_processes
+    return TogetherTuner(workplace, processes) if processes > 1 else tuner_of(workplace)
 
 
 def _examiner(settings: Settings, kind: Kind) -> Examiner:

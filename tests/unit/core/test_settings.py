@@ -25,6 +25,8 @@ def test_the_environment_wins_over_the_file_of_the_home(tmp_path: Path, monkeypa
         ("FACTORY_BATCH_SIZE", "0", "FACTORY_BATCH_SIZE: Input should be greater than or equal to 1"),
         ("FACTORY_LEASE_SECONDS", "-1", "FACTORY_LEASE_SECONDS"),
         ("FACTORY_LOG_LEVEL", "loud", "FACTORY_LOG_LEVEL"),
+        ("FACTORY_REFEREES", " , ", "FACTORY_REFEREES: .* names nobody somewhere: give NAME"),
+        ("FACTORY_REFEREES", "ada, acme/", "FACTORY_REFEREES: .* names nobody somewhere"),
     ],
 )
 def test_a_wrong_value_names_its_variable(
@@ -59,3 +61,21 @@ def test_a_child_process_gets_the_same_settings(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setenv(name, value)
 
     assert Settings.load() == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "people"),
+    [
+        ("", set()),
+        ("ada", {("default", "ada")}),
+        (" Ada Lovelace ,acme/bo, ", {("default", "Ada Lovelace"), ("acme", "bo")}),
+        ("acme / bo/x", {("acme", "bo/x")}),
+    ],
+)
+def test_referees_are_people_of_a_tenant(
+    text: str, people: set[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FACTORY_HOME", str(tmp_path))
+    monkeypatch.setenv("FACTORY_REFEREES", text)
+
+    assert Settings.load().referee_people == people

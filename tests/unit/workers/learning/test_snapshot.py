@@ -2,14 +2,15 @@
 
 import json
 import random
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.ledger.opinions import Compared, Heard
+from core.ledger.opinions import Compared, Heard, Person, Said
 from schemas.campaigns import Kind
 from schemas.jobs import MusicOrder
-from schemas.learning import curriculum
+from schemas.learning import Opinion, curriculum
 from workers.learning.pairs import pairs_of
 from workers.learning.snapshot import Snapshot, is_held_out, product_of, take
 
@@ -87,6 +88,65 @@ def test_a_product_is_held_out_for_ever_whatever_its_name_is_written_like():
     assert product_of(one) == product_of(shouted)
     shares = [is_held_out(product_of(brief_of(number)), 0.25) for number in range(400)]
     assert 70 < sum(shares) < 130
+
+
+REFEREES = frozenset({("default", "ada"), ("default", "bo")})
+
+
+def opinions_of(said: list[Said], referees: frozenset[Person] = REFEREES) -> dict[bool, list[Opinion]]:
+    """Return what is believed on both sides of the split, by whether it is held out."""
+    taken = take(heard(LINES, said), Kind.COPY, MODEL, RULES, referees)
+    return {side: [one for one in taken.opinions if one.is_held_out == side] for side in (False, True)}
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000), st.integers(1, 6))
+def test_nothing_that_others_than_referees_say_moves_what_versions_are_judged_by(seed: int, strangers: int):
+    dice = random.Random(seed)
+    foreign = [
+        answer(line, f"stranger {number}", approves=dice.random() < 0.5)
+        for number in range(strangers)
+        for line in LINES
+        if dice.random() < 0.7
+    ]
+
+    assert opinions_of([*SAID, *foreign])[True] == opinions_of(SAID)[True] != []
+
+
+def test_others_than_referees_go_on_teaching():
+    told = opinions_of([one for one in SAID if one.person == ("default", "ada")], frozenset({("default", "bo")}))
+
+    assert told[False] != []
+    assert told[True] == []
+
+
+def test_a_hostile_majority_turns_what_is_learnt_and_not_what_judges():
+    hostile = [answer(one, f"foe {n}", approves=one.job.variant % 2 == 1) for one in LINES for n in range(3)]
+
+    alone, with_referees = opinions_of([*SAID, *hostile], frozenset()), opinions_of([*SAID, *hostile])
+
+    assert {one.liking > 0 for one in alone[True] if one.text == "Line 0"} == {False}
+    assert {one.liking > 0 for one in with_referees[True] if one.text == "Line 0"} == {True}
+    assert {one.liking > 0 for one in with_referees[False] if one.text == "Line 0"} == {False}
+
+
+def test_of_compared_assets_that_are_held_out_only_referees_are_heard():
+    def preferred(rater: str, *, first: bool) -> list[Compared]:
+        pairs = [(LINES[start].job.id, LINES[start + 1].job.id) for start in range(0, len(LINES), 4)]
+        return [Compared(one, other, ("default", rater), one if first else other) for one, other in pairs]
+
+    said = (*preferred("ada", first=True), *(one for foe in "xyz" for one in preferred(foe, first=False)))
+    some = heard(LINES, SAID)
+    taken = take(replace(some, comparisons=said), Kind.COPY, MODEL, RULES, REFEREES)
+
+    assert {(one.is_held_out, one.better < one.worse) for one in taken.preferences} == {(True, True), (False, False)}
+
+
+def test_the_header_tells_of_how_many_referees_something_was_heard():
+    others = frozenset({("default", "ada"), ("acme", "bo"), ("default", "nobody")})
+
+    assert snapshot().header.referees is None
+    assert take(heard(LINES, SAID), Kind.COPY, MODEL, RULES, others).header.referees == 1
 
 
 @given(st.integers(0, 200), st.integers(0, 50))

@@ -1,0 +1,108 @@
+"""Trainings in several processes: they meet, they share out each step, and where one dies others go on."""
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from benchmarks.tiny_writer import LINES, brief_of, build_writer
+from core.errors import ImpossibleWorkError
+from schemas.campaigns import Kind
+from schemas.learning import curriculum
+from workers.models.tuning.protocol import Judged, Lesson, Place
+from workers.models.tuning.together import MOST_STARTS, TogetherTuner
+from workers.models.tuning.tuners import Workplace, tuner_of
+
+pytestmark = pytest.mark.timeout(300)
+# Sums of float32 in another order differ in their last digits.
+TOLERANCE = 1e-5
+LESSONS = [
+    Lesson(f"product {product}", *(Judged(brief_of(product), LINES[place + step]) for step in (0, 60)), 1.0)
+    for product in range(6)
+    for place in range(4)
+]
+
+
+def workplace(model: Path, folder: Path, device: str = "cpu") -> Workplace:
+    changes = {"epochs": 2, "pairs_a_step": 12, "learning_rate": 3e-3, "warm_up_steps": 1}
+    recipe = curriculum().recipes[Kind.COPY].model_copy(update=changes)
+    place = Place(device, "float32", 2)
+    return Workplace(kind=Kind.COPY, model=str(model), cache=folder, recipe=recipe, place=place)
+
+
+def ignore(_step: int, _steps: int, _losses: Mapping[str, float]) -> None:
+    """Watch nothing."""
+
+
+def members() -> list[psutil.Process]:
+    """Return the processes of a crew that this one has started."""
+    return [one for one in psutil.Process().children() if "workers.models.tuning.member" in one.cmdline()]
+
+
+class StopHereError(Exception):
+    """Raised by a watch, as a worker that stops does."""
+
+
+def test_where_a_process_dies_others_go_on_from_the_checkpoint_to_the_version_of_one(tmp_path: Path):
+    writer = build_writer(tmp_path / "writer")
+    here, steps, killed = workplace(writer, tmp_path), [], []
+    undisturbed = tuner_of(here).tune(None, LESSONS, tmp_path / "alone", ignore)
+
+    def stop_after_the_first(_step: int, _steps: int, _losses: Mapping[str, float]) -> None:
+        raise StopHereError
+
+    def kill_one() -> None:
+        if not killed:
+            killed.append(members()[-1].pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    with pytest.raises(StopHereError):
+        tuner_of(here).tune(None, LESSONS, tmp_path / "work", stop_after_the_first)
+    version = TogetherTuner(here, 2).tune(
+        None, LESSONS, tmp_path / "work", lambda step, *_: steps.append(step), kill_one
+    )
+
+    alone, together = (load_file(one / "adapter_model.safetensors") for one in (undisturbed, version))
+    assert len(killed) == 1
+    assert steps == [2, 3, 4]
+    assert max(float((alone[name] - together[name]).abs().max()) for name in alone) <= TOLERANCE
+    assert all(torch.isfinite(weight).all() for weight in together.values())
+    assert members() == []
+
+
+def test_processes_that_die_each_time_are_told_of(tmp_path: Path):
+    killed = []
+
+    def kill_one() -> None:
+        for one in members()[:1]:
+            killed.append(one.pid)
+            os.kill(one.pid, signal.SIGKILL)
+
+    with pytest.raises(ImpossibleWorkError, match=r"died 3 times.*FACTORY_TRAIN_PROCESSES=2"):
+        TogetherTuner(workplace(tmp_path, tmp_path), 2).tune(None, LESSONS, tmp_path / "work", ignore, kill_one)
+
+    assert len(set(killed)) >= MOST_STARTS
+    assert members() == []
+
+
+def test_a_card_that_is_not_there_is_told_by_name(tmp_path: Path):
+    with pytest.raises(ImpossibleWorkError, match="device 'cuda:99' is not there"):
+        TogetherTuner(workplace(tmp_path, tmp_path, "cuda:99"), 2).tune(None, LESSONS, tmp_path / "work", ignore)
+
+    assert members() == []
+
+
+def test_a_worker_that_stops_ends_its_crew(tmp_path: Path):
+    def stop_at_once() -> None:
+        if members():
+            raise StopHereError
+
+    with pytest.raises(StopHereError):
+        TogetherTuner(workplace(tmp_path, tmp_path), 2).tune(None, LESSONS, tmp_path / "work", ignore, stop_at_once)
+
+    assert members() == []

@@ -102,5 +102,15 @@ def test_the_house_model_gives_the_same_lines_alone_and_in_a_batch(model: CopyMo
         assert [(sample.data, sample.score) for sample in alone] == [(sample.data, sample.score) for sample in together]
 
 
+def test_the_house_model_verifies_lines_but_long_texts(model: CopyModel):
+    short = model.generate(jobs_of("google_search.headline", 2), 1)
+    long = model.generate(jobs_of("product.description", 2), 1)
+
+    said = [sample.recipe["verified"] for samples in short for sample in samples]
+    assert len(set(said)) > 1
+    assert max(map(abs, said)) > 0.1
+    assert {sample.recipe["verified"] for samples in long for sample in samples} <= {0.0}
+
+
 def test_the_converted_tokenizer_reads_numbers_digit_by_digit(model: CopyModel):
     assert [model._tokenizer.decode([i]) for i in model._tokenizer("2048")["input_ids"]] == ["2", "0", "4", "8"]

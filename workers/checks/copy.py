@@ -117,7 +117,7 @@ def _overlap(left: frozenset[str], right: frozenset[str]) -> float:
 def _with_names(line: str, brief: Brief) -> str:
     """Write the names of brand and product as the brief does, where they are proper names.
 
-    'Wide ironing board' is none: inside a sentence its first word is written small, unless it may be a name itself.
+    'Wide ironing board' is none: inside a sentence its first word is written small, unless the brief has it as a name.
     """
     for name in (brief.brand.name, brief.product.name):
         if name != name.lower() and not _describes(name):
@@ -125,7 +125,10 @@ def _with_names(line: str, brief: Brief) -> str:
             line = re.sub(rf"(?i)(?<!\w){re.escape(name)}(?!\w)", exact, line)
     first = brief.product.name.partition(" ")[0]
     if brief.locale.startswith("en") and _describes(brief.product.name) and _is_common(first):
-        line = re.sub(rf"(?<=[a-z,;] ){re.escape(first)}(?!\w)", first.lower(), line)
+        inside = re.compile(rf"(?<=[a-z,;] ){re.escape(first)}(?!\w)")
+        told = (brief.product.description, brief.product.offer, brief.audience.description)
+        if first not in words_of(brief.brand.name) and not any(inside.search(text or "") for text in told):
+            line = inside.sub(first.lower(), line)
     return line
 
 

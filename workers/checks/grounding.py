@@ -121,7 +121,8 @@ def lost_endings(text: str, brief: Brief) -> str:
         for clause in _clauses(text)
         for (before, word), after in zip(pairwise(clause), [*clause[2:], ""], strict=False)
         # 'Two user profiles' are right where the brief says 'two users'.
-        if (not after or after in FUNCTION_WORDS or after in _AFTER_WHAT_ENDS)
+        if word not in FUNCTION_WORDS
+        and (not after or after in FUNCTION_WORDS or after in _AFTER_WHAT_ENDS)
         and (before, word) not in told
         and any((before, plural) in told for plural in (f"{word}s", f"{word}es", f"{word[:-1]}ies"))
     ]

@@ -39,13 +39,15 @@ CONTENT_TYPE = "text/plain; charset=utf-8"
 class Taste:
     """How a model writes: temperature of each attempt, and the least merit of a line, by its shape.
 
-    A line that is less fluent than its floor by more than `slack` is given up while it is written, whatever else might
-    speak for it. A small model is kept on its brief token by token, a large one is only judged.
+    A verifier speaks for and against lines of the `verified` shapes: while such a line is written it is given up only
+    when it is less fluent than its floor by more than `slack`. A small model is kept on its brief token by token, a
+    large one is only judged.
     """
 
     temperatures: tuple[float, ...]
     floors: Mapping[Shape, float]
     slack: float = 0.0
+    verified: frozenset[Shape] = frozenset()
     is_guarded: bool = False
 
     def temperature(self, attempt: int) -> float:
@@ -55,10 +57,13 @@ class Taste:
 
 # Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
 HOUSE_FLOORS = {Shape.SHORT: -1.7, Shape.MEDIUM: -1.7, Shape.LONG: -1.5}
-VERIFIED_FLOORS = dict.fromkeys(Shape, -0.5)
+# Judged lines are short or of medium length: a long text is held to what it was held to, and not verified.
+VERIFIED_FLOORS = {**HOUSE_FLOORS, Shape.SHORT: -0.5, Shape.MEDIUM: -0.5}
 HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=HOUSE_FLOORS, is_guarded=True)
 # With a verifier, which may speak for a line that is less fluent.
-VERIFIED_TASTE = replace(HOUSE_TASTE, floors=VERIFIED_FLOORS, slack=1.4)
+VERIFIED_TASTE = replace(
+    HOUSE_TASTE, floors=VERIFIED_FLOORS, slack=1.4, verified=frozenset({Shape.SHORT, Shape.MEDIUM})
+)
 # Larger models are fluent, and each has a scale of its own.
 OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=dict.fromkeys(Shape, -math.inf))
 
@@ -69,6 +74,7 @@ class _Candidate:
 
     text: str
     fluency: float
+    verified: float
     merit: float
     passed: bool
 
@@ -167,7 +173,7 @@ class CopyModel:
                 data=candidate.text.encode(),
                 content_type=CONTENT_TYPE,
                 score=candidate.score,
-                recipe={**recipe, "fluency": candidate.fluency},
+                recipe={**recipe, "fluency": candidate.fluency, "verified": candidate.verified},
             )
             for candidate in sorted(
                 self._candidates(job.brief, drafts, order.max_tokens), key=lambda one: one.score, reverse=True
@@ -175,31 +181,31 @@ class CopyModel:
         ]
 
     def _candidates(self, brief: Brief, drafts: list[Draft], most: int) -> list[_Candidate]:
-        """Return each different line once, with the best fluency it was written with.
+        """Return each different line once, with the greatest merit it was written with.
 
         A line that passes its checks but that the model doubts is not offered at all; so there may be none.
         """
-        lines: dict[str, _Candidate] = {}
-        for draft in sorted(drafts, key=fluency):
-            # Where the guard left no way on, there is no line to judge.
-            if draft.is_finished or len(draft.tokens) >= most:
-                one = self._candidate(draft, brief)
-                lines[one.text] = one
+        # Where the guard left no way on, there is no line to judge.
+        whole = [draft for draft in drafts if draft.is_finished or len(draft.tokens) >= most]
+        by_merit = sorted((self._candidate(draft, brief) for draft in whole), key=lambda one: one.merit)
+        lines = {one.text: one for one in by_merit}
         return [one for one in lines.values() if not one.passed or one.merit >= self._floor(brief)]
 
     def _floor(self, brief: Brief) -> float:
         return self._taste.floors[channels()[brief.channel].shape]
 
     def _least_fluency(self, brief: Brief) -> float:
-        return self._floor(brief) - self._taste.slack
+        return self._floor(brief) - (self._taste.slack if self._is_verified(brief) else 0.0)
+
+    def _is_verified(self, brief: Brief) -> bool:
+        return channels()[brief.channel].shape in self._taste.verified
 
     def _candidate(self, draft: Draft, brief: Brief) -> _Candidate:
         text = self._tokenizer.decode(draft.tokens, skip_special_tokens=True)
         # A line that was cut off says so, and fails its check as incomplete.
         line = repair(text if draft.is_finished else f"{text}…", brief)
-        own = fluency(draft)
-        merit = own + draft.verified - awkwardness(line, brief)
-        return _Candidate(line, own, merit, _passes(line, brief))
+        own, verified = fluency(draft), draft.verified if self._is_verified(brief) else 0.0
+        return _Candidate(line, own, verified, own + verified - awkwardness(line, brief), _passes(line, brief))
 
     def _is_fit(self, draft: Draft, brief: Brief) -> bool:
         # What costs least is asked first.

@@ -54,9 +54,9 @@ class CopyBase:
         name = self._reference if not Path(self._reference).is_dir() else Path(self._reference).resolve().name
         digest = hashlib.sha256("".join(sums).encode()).hexdigest()
         version = f"{name}{f'+{_adapter_name(adapter)}' if adapter else ''}@{digest[:8]}"
-        verifier = Verifier.read(folder) if folder else None
-        taste = OTHER_TASTE
-        if self._reference == STARTER and adapter:
+        taste, verifier = OTHER_TASTE, None
+        if self._reference == STARTER and folder:
+            verifier = Verifier.read(folder)
             taste = VERIFIED_TASTE if verifier else HOUSE_TASTE
         network = network.to(device=self._device, dtype=self._dtype).eval()
         return CopyModel(network, self._lexicon, version, taste, verifier)

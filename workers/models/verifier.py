@@ -17,6 +17,7 @@ from workers.models.tuning.trees import Line, packs_of
 
 VERIFIER_NAME = "verifier.safetensors"
 BIAS = "bias"
+WAY_OUT = "restore the file, or take it away to rank lines by fluency alone"
 
 
 class Verifier:
@@ -38,9 +39,13 @@ class Verifier:
             return None
         try:
             tensors = load_file(path)
-            return cls({int(name): tensors[name] for name in tensors if name != BIAS}, float(tensors[BIAS]))
-        except (OSError, SafetensorError, ValueError, KeyError) as error:
-            raise ModelLoadError(f"{path} holds no verifier ({error}): take the file away, or restore it") from error
+            bias = float(tensors.pop(BIAS))
+            weights = {int(name): tensor for name, tensor in tensors.items()}
+        except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelLoadError(f"{path} holds no verifier ({error}): {WAY_OUT}") from error
+        if not weights or not all(bool(one.isfinite().all()) for one in (*weights.values(), torch.tensor(bias))):
+            raise ModelLoadError(f"{path} holds no verifier (no layer, or no numbers): {WAY_OUT}")
+        return cls(weights, bias)
 
     def write(self, folder: Path) -> None:
         """Write the verifier beside an adapter."""
@@ -53,7 +58,10 @@ class Verifier:
         size = model.config.get_text_config().hidden_size
         for layer, weight in self.weights.items():
             if not 1 <= layer < len(layers) or weight.shape != (size,):
-                raise ModelLoadError(f"{VERIFIER_NAME} does not fit the model: layer {layer} of {len(layers)}")
+                raise ModelLoadError(
+                    f"{VERIFIER_NAME} does not fit the model: layer {layer} with {len(weight)} numbers, "
+                    f"where the model has {len(layers)} layers of {size}: {WAY_OUT}"
+                )
         return Listener(self, model)
 
 

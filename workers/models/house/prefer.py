@@ -5,6 +5,7 @@ last checkpoint.
 """
 
 import argparse
+import hashlib
 import logging
 import random
 import shutil
@@ -16,6 +17,7 @@ from schemas.campaigns import Kind
 from schemas.learning import curriculum
 from workers.models.copy_loading import HOUSE_FOLDER, STARTER
 from workers.models.house.verify import Judgement, judgements
+from workers.models.starter import sha256_of
 from workers.models.tuning.copy import CopyTuner
 from workers.models.tuning.protocol import Judged, Lesson, Place
 
@@ -49,10 +51,13 @@ def _judged(one: Judgement) -> Judged:
 
 
 def main() -> None:
-    """Read the command line, train, and put the adapter in the place of the one that it goes on from."""
+    """Read the command line, train, and write the adapter."""
     parser = argparse.ArgumentParser(description="Let the house adapter learn from judged lines.")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder of starter model and checkpoint")
-    parser.add_argument("--adapter", type=Path, default=HOUSE_FOLDER, help="what it goes on from, and is written to")
+    parser.add_argument(
+        "--adapter", type=Path, required=True, help="what it goes on from: the adapter of the stage before"
+    )
+    parser.add_argument("--out", type=Path, default=HOUSE_FOLDER, help="where the adapter is written")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -65,8 +70,11 @@ def main() -> None:
         )
 
     tuner = CopyTuner(STARTER, given.cache / "models", RECIPE, Place("cpu", "auto", given.threads))
-    version = tuner.tune(given.adapter, pairs, given.cache / "house-preferences", watch)
-    shutil.copytree(version, given.adapter, dirs_exist_ok=True)
+    # Another adapter, other pairs or another recipe are another training.
+    begins = [sha256_of(path) for path in sorted(given.adapter.glob("*.safetensors"))]
+    name = hashlib.sha256(repr((begins, pairs, RECIPE)).encode()).hexdigest()[:16]
+    version = tuner.tune(given.adapter, pairs, given.cache / "house-preferences" / name, watch)
+    shutil.copytree(version, given.out, dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Self
 
 import torch
 
+from core.errors import StateError
 from schemas.campaigns import Audience, Brand, Product
 from schemas.jobs import Brief
 from schemas.styles import Style
@@ -29,6 +30,8 @@ JUDGEMENTS = Path(__file__).parent / "judgements.jsonl"
 # Of thirty. Deeper ones know the next token, lower ones the words; measured in docs/decisions/0004-copy-quality.md.
 LAYERS = (18, 21)
 PENALTY = 3000.0
+# Verdicts a nat of merit; of the judged lines it is 0.2 without a verifier.
+LEAST_SLOPE = 0.02
 FOLDS = 8
 SEED = 7
 
@@ -85,7 +88,10 @@ class Evidence:
 
 
 def fitted(evidence: Evidence) -> tuple[torch.Tensor, float]:
-    """Return a probe and its bias, in the units of merit, that together with merit tell best which lines are fit."""
+    """Return a probe and its bias, in the units of merit, that together with merit tell best which lines are fit.
+
+    Raises StateError where merit itself tells nothing.
+    """
     mean, spread = evidence.held.mean(0), evidence.held.std(0) + 1e-6
     columns = torch.cat(
         [(evidence.held - mean) / spread, evidence.merit[:, None], torch.ones(len(evidence.fit), 1).double()], 1
@@ -94,6 +100,10 @@ def fitted(evidence: Evidence) -> tuple[torch.Tensor, float]:
     # Neither merit nor the mean is held back.
     penalties[-2:] = 0.0
     found = torch.linalg.solve(columns.T @ columns + penalties.diag(), columns.T @ evidence.fit)
+    if found[-2] < LEAST_SLOPE:
+        raise StateError(
+            "merit says nothing of these verdicts, so a verifier has no unit: judge more lines of this adapter"
+        )
     probe = found[:-2] / spread / found[-2]
     return probe, -float(mean @ probe)
 
@@ -144,6 +154,8 @@ def main() -> None:
             logger.info(
                 "  best %.0f %%: floor %.2f, fit %.0f %%, false %.0f %%", 100 * part, floor, 100 * fit, 100 * false
             )
+    if _correlation(verified, evidence.fit) <= _correlation(evidence.merit, evidence.fit):
+        raise SystemExit("on products that it did not see the verifier tells less than merit alone: nothing is written")
     probe, bias = fitted(evidence)
     Verifier(dict(zip(LAYERS, probe.float().chunk(len(LAYERS)), strict=True)), bias).write(given.adapter)
 

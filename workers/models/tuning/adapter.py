@@ -126,7 +126,7 @@ def loss_by_fluency(
     """Return the loss of choices between written things, and how many are ordered right already.
 
     `sums` are the log probabilities of those at `places_of`, in this order; over the root of the length they are the
-    fluency that ranks candidates.
+    fluency by which candidates are ranked first of all.
     """
     at = {place: number for number, place in enumerate(places_of(choices))}
     better = torch.tensor([at[one.better] for one in choices], device=sums.device)

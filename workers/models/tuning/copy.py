@@ -57,6 +57,8 @@ class CopyTuner:
         if version := learnt_before(folder, self._place.threads):
             return version
         start = parent or (copy_loading.adapter_folder(self._adapter, self._reference) if self._adapter else None)
+        # The model will hold what it held, but for a little: who could tell a false line before still can.
+        verifier = Verifier.read(start) if start else None
         model, tokenizer, weights, shape = self._student(start)
         end_if_stopped()
         lines, choices = lines_and_choices(lessons)
@@ -64,8 +66,7 @@ class CopyTuner:
 
         def write(draft: Path) -> None:
             write_adapter(draft, weights, shape, self._reference)
-            # The model holds what it held, but for a little: who could tell a false line before still can.
-            if verifier := Verifier.read(start) if start else None:
+            if verifier:
                 verifier.write(draft)
 
         return learn(trainee, weights, folder, watch, write)

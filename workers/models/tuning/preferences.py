@@ -1,6 +1,6 @@
 """A language model under training: it learns to find the line likelier that people like better.
 
-The likelihood is that by which candidates are ranked, fluency: what is learnt is what is served.
+The likelihood is fluency, the part of a line's merit that can be learnt: the verifier stays as it is.
 """
 
 from collections.abc import Mapping, Sequence

@@ -129,11 +129,14 @@ def test_a_product_keeps_its_noun(brief_of: BriefOf, name: str, text: str, wrong
         ("It has two users with 100 reading each.", {"endings"}),
         ("Carry it by the battery.", {"endings"}),
         ("It has two user profiles.", set()),
+        ("Take the report with it.", set()),
         ("The report is what doctors sign.", set()),
     ],
 )
 def test_a_word_keeps_the_ending_that_the_brief_gives_it(brief_of: BriefOf, text: str, wrong: set[str]):
-    told = "A sleep doctor signs the report. Two users with 100 readings each. Powered by the batteries."
+    told = (
+        "A sleep doctor signs the report. Two users with 100 readings each. Powered by the batteries with its own case."
+    )
 
     assert failed(text, brief_of(product={"description": told})) & {"endings"} == wrong
 
@@ -247,6 +250,8 @@ def test_other_languages_are_checked_for_form_and_numbers_only(brief_of: BriefOf
         ("Wide ironing board", "Lock the Wide ironing board with a key.", "Lock the wide ironing board with a key."),
         ("Wide ironing board", "Wide ironing board with a lock. Wide.", "Wide ironing board with a lock. Wide."),
         ("Hand-woven rug", "It is a Hand-woven rug of wool.", "It is a hand-woven rug of wool."),
+        ("Bath towel", "It is a towel, woven in Bath.", "It is a towel, woven in Bath."),
+        ("Northbeam towel", "It is a towel from Northbeam Coffee.", "It is a towel from Northbeam Coffee."),
         ("Cotswold walking weekend", "Book the Cotswold walking weekend.", "Book the Cotswold walking weekend."),
         ("Ember Espresso", "Drink the ember espresso.", "Drink the Ember Espresso."),
     ],
@@ -254,7 +259,9 @@ def test_other_languages_are_checked_for_form_and_numbers_only(brief_of: BriefOf
 def test_repair_writes_a_phrase_small_that_serves_as_a_name_and_names_as_the_brief_does(
     brief_of: BriefOf, name: str, raw: str, mended: str
 ):
-    assert repair(raw, brief_of("push.notification", product={"name": name})) == mended
+    product = {"name": name, "description": "Woven of cotton in Bath."}
+
+    assert repair(raw, brief_of("push.notification", product=product)) == mended
 
 
 @pytest.mark.parametrize(

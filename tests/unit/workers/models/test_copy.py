@@ -1,6 +1,7 @@
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.errors import ModelLoadError
+from schemas.channels import Shape
 from schemas.jobs import Job
-from workers.models.copy import CANDIDATES, TRIES, CopyModel
+from workers.models.copy import CANDIDATES, OTHER_TASTE, TRIES, CopyModel, Lexicon
 from workers.models.copy_loading import load
+from workers.models.verifier import Verifier
 
 JobOf = Callable[..., Job]
 
@@ -100,6 +103,22 @@ def test_a_tokenizer_without_a_chat_format_gets_plain_text(tiny_model: Path, job
 
     assert str(samples[0].recipe["prompt"]).startswith("Brand: Northbeam Coffee")
     assert str(samples[0].recipe["prompt"]).endswith("Text:")
+
+
+def test_a_line_ranks_by_what_a_verifier_says_as_well(tiny_model: Path, job_of: JobOf):
+    network = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32).eval()
+    lexicon = Lexicon.of(AutoTokenizer.from_pretrained(tiny_model), network)
+    says = Verifier({1: torch.linspace(-1, 1, 64)}, 0.0)
+    taste = replace(OTHER_TASTE, verified=frozenset({Shape.SHORT}))
+
+    unheard = CopyModel(network, lexicon, "tiny", OTHER_TASTE, says).generate([job_of(1)], 1)[0]
+    heard = CopyModel(network, lexicon, "tiny", taste, says).generate([job_of(1)], 1)[0]
+
+    scores = {sample.data: sample.score for sample in unheard}
+    gains = [sample.score - scores[sample.data] for sample in heard]
+    assert gains == pytest.approx([sample.recipe["verified"] for sample in heard], abs=1e-5)
+    assert max(map(abs, gains)) > 0.1
+    assert {sample.recipe["verified"] for sample in unheard} == {0.0}
 
 
 def test_running_out_of_memory_passes_through_and_the_model_works_on(model: CopyModel, job_of: JobOf):

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.tiny_writer import LINES, THINGS, brief_of
+from core.errors import ModelLoadError
 from schemas.campaigns import Kind
 from schemas.learning import Recipe, curriculum
 from workers.models.tuning.adapter import Choice, batches_of
@@ -16,6 +17,7 @@ from workers.models.tuning.copy import CopyTuner, lines_and_choices
 from workers.models.tuning.lora import LoraShape, add_lora
 from workers.models.tuning.preferences import PreferenceTrainee
 from workers.models.tuning.protocol import Judged, Lesson, Place
+from workers.models.verifier import VERIFIER_NAME, Verifier
 
 RECIPE = (
     curriculum()
@@ -95,6 +97,32 @@ def test_a_version_that_is_there_is_not_trained_again(writer: Path, tmp_path: Pa
     steps: list[int] = []
 
     mine.tune(None, lessons(2), tmp_path / "work", lambda step, *_: steps.append(step))
+
+    assert steps == []
+
+
+def test_a_version_keeps_the_verifier_of_the_one_that_it_goes_on_from(writer: Path, tmp_path: Path):
+    mine = tuner(writer, tmp_path)
+    first = mine.tune(None, lessons(2), tmp_path / "one", ignore)
+    given = Verifier({1: torch.arange(64.0)}, 0.5)
+    given.write(first)
+
+    second = mine.tune(first, lessons(2), tmp_path / "two", ignore)
+
+    found = Verifier.read(second)
+    assert found is not None
+    assert found.bias == given.bias
+    assert torch.equal(found.weights[1], given.weights[1])
+
+
+def test_a_broken_verifier_is_told_before_anything_is_learnt(writer: Path, tmp_path: Path):
+    mine = tuner(writer, tmp_path)
+    first = mine.tune(None, lessons(2), tmp_path / "one", ignore)
+    (first / VERIFIER_NAME).write_bytes(b"nothing of the kind")
+    steps: list[int] = []
+
+    with pytest.raises(ModelLoadError, match=VERIFIER_NAME):
+        mine.tune(first, lessons(2), tmp_path / "two", lambda step, *_: steps.append(step))
 
     assert steps == []
 

@@ -56,10 +56,11 @@ class CopyTuner:
         """Train, or go on with what was begun; a version that is there already is returned as it is."""
         if version := learnt_before(folder, self._place.threads):
             return version
+        base = copy_loading.model_folder(self._reference, self._cache)
         start = parent or (copy_loading.adapter_folder(self._adapter, self._reference) if self._adapter else None)
         # The model will hold what it held, but for a little: who could tell a false line before still can.
         verifier = Verifier.read(start) if start else None
-        model, tokenizer, weights, shape = self._student(start)
+        model, tokenizer, weights, shape = self._student(base, start)
         end_if_stopped()
         lines, choices = lines_and_choices(lessons)
         trainee = PreferenceTrainee(model, tokenizer, weights, lines, choices, self._recipe, self._crew)
@@ -79,9 +80,8 @@ class CopyTuner:
             copy_loading.load(self._reference, adapter, place.device, place.dtype, self._cache, place.threads)
         )
 
-    def _student(self, start: Path | None) -> tuple[Any, Any, dict[str, torch.nn.Parameter], LoraShape]:
-        """Return the model with the adapter that it goes on from, ready to be trained."""
-        folder = copy_loading.model_folder(self._reference, self._cache)
+    def _student(self, folder: Path, start: Path | None) -> tuple[Any, Any, dict[str, torch.nn.Parameter], LoraShape]:
+        """Return the model of a folder with the adapter that it goes on from, ready to be trained."""
         device = device_of(self._place.device)
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder)

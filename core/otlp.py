@@ -110,8 +110,9 @@ class Exporter:
         return Context() if origin.is_root or origin.as_root else None
 
     def _remote(self, link: traces.Link) -> SpanContext:
-        # Whoever began that trace asked the same sampler, and it goes by the id of a trace.
-        decision = self._provider.sampler.should_sample(None, link.trace_id, "").decision
+        # Whoever began that trace asked the same sampler, and it goes by the id of a trace; without this empty context
+        # it would go by the current span.
+        decision = self._provider.sampler.should_sample(Context(), link.trace_id, "").decision
         flags = TraceFlags.SAMPLED if decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
         return _context_of(link, flags)
 

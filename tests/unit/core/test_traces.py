@@ -152,7 +152,7 @@ def test_a_campaign_that_the_sampler_leaves_out_has_no_end_either(
         for link in links:
             with traces.span("submitted", origin=Origin(as_root=link)):
                 pass
-            with traces.span("finished", origin=Origin(parent=link)):
+            with traces.span("batch", origin=Origin(is_root=True)), traces.span("finished", origin=Origin(parent=link)):
                 pass
 
     begun, ended = ({one.trace_id for one in collector.named(name)} for name in ("submitted", "finished"))

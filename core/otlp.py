@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
 
+import requests
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -27,13 +28,21 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from core import traces
 from core.errors import SettingsError
+from core.settings import TRACES_PATH
 
 logger = logging.getLogger(__name__)
 
 PACKAGE = "content-factory"
-PATH = "/v1/traces"
 # The end of a process waits so long for a collector: enough for one that answers.
 END_SECONDS = 3.0
+AWAY = (
+    "the collector at %s takes no spans (%s): they are dropped, work goes on; is it up, is that its address without "
+    f"{TRACES_PATH}, and does OTEL_EXPORTER_OTLP_HEADERS say what it asks for?"
+)
+UNREAD = (
+    "OTEL_EXPORTER_OTLP_HEADERS cannot be read, so what is wrong in it does not go out: write name=value, with commas "
+    "between, as in authorization=Bearer%20KEY"
+)
 KINDS = {
     traces.Role.INSIDE: SpanKind.INTERNAL,
     traces.Role.SERVER: SpanKind.SERVER,
@@ -48,10 +57,9 @@ class Exporter:
     def __init__(self, endpoint: str, process: str) -> None:
         self._ids = _Ids()
         self._propagator = TraceContextTextMapPropagator()
-        # It would show headers that it cannot read, and they hold what opens the collector.
-        logging.getLogger("opentelemetry.util.re").setLevel(logging.CRITICAL)
         try:
-            self._collector = _Collector(endpoint)
+            with _headers_stay_here():
+                self._collector = _Collector(endpoint)
             self._provider = TracerProvider(resource=_resource(process), shutdown_on_exit=False, id_generator=self._ids)
             self._provider.add_span_processor(BatchSpanProcessor(self._collector))
         except ValueError as error:
@@ -169,19 +177,31 @@ class _Collector(SpanExporter):
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
-        self._exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + PATH)
+        session = requests.Session()
+        session.hooks["response"].append(self._look)
+        self._exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + TRACES_PATH, session=session)
+        self._answered: int | None = None
         self._lost = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self._answered = None
         result = self._exporter.export(spans)
         if result is not SpanExportResult.SUCCESS:
             if not self._lost:
-                logger.warning("the collector at %s takes no spans: they are dropped, work goes on", self._endpoint)
+                logger.warning(AWAY, self._endpoint, f"it answers {self._answered}" if self._answered else "no answer")
             self._lost += len(spans)
         elif self._lost:
-            logger.warning("the collector at %s takes spans again, after %d were lost", self._endpoint, self._lost)
+            # What did not fit into the queue meanwhile is counted nowhere.
+            logger.warning("the collector at %s takes spans again, after at least %d lost", self._endpoint, self._lost)
             self._lost = 0
         return result
+
+    def _look(self, response: requests.Response, **_: object) -> None:
+        self._answered = response.status_code
+        # The library would follow nowhere, and take it as a success.
+        if 300 <= response.status_code < 400:
+            response.close()
+            raise requests.HTTPError(str(response.status_code), response=response)
 
     def shutdown(self) -> None:
         """Do nothing: who ends the whole does that in `give_up`, also while a batch is on its way."""
@@ -189,6 +209,27 @@ class _Collector(SpanExporter):
     def give_up(self) -> None:
         """Try no batch again."""
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _headers_stay_here() -> Iterator[None]:
+    """Say once that headers for the collector cannot be read: the library would show them, and they open it."""
+    reader = logging.getLogger("opentelemetry.util.re")
+    unread: list[int] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        unread.append(record.levelno)
+        return False
+
+    reader.addFilter(keep)
+    reader.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        reader.removeFilter(keep)
+        reader.setLevel(logging.CRITICAL)
+    if unread:
+        logger.warning("%s", UNREAD)
 
 
 def _context_of(link: traces.Link, flags: int) -> SpanContext:

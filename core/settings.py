@@ -12,6 +12,8 @@ from core.bandit import Rules
 from core.errors import SettingsError
 from schemas.access import DEFAULT_TENANT
 
+# Where a collector takes spans, below its address.
+TRACES_PATH = "/v1/traces"
 # Without user and password: what is here is shown and logged.
 _ADDRESS = re.compile(r"https?://[^\s/@?#]+(/[^\s@?#]*)?")
 
@@ -22,6 +24,8 @@ def _plain_address(url: str | None) -> str | None:
             "is no plain http:// or https:// address, as in http://127.0.0.1:4318; "
             "what a collector asks for besides goes into OTEL_EXPORTER_OTLP_HEADERS"
         )
+    if url and url.rstrip("/").endswith(TRACES_PATH):
+        raise ValueError(f"ends in {TRACES_PATH}, which is added to it: leave that out, as in http://127.0.0.1:4318")
     return url
 
 

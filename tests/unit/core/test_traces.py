@@ -201,6 +201,20 @@ def test_a_header_that_cannot_be_read_is_not_shown(
         pass
 
     assert len(collector.told) == 1
+    assert caplog.text.count("OTEL_EXPORTER_OTLP_HEADERS cannot be read") == 1
+    assert "hush" not in caplog.text
+
+
+def test_headers_that_can_be_read_are_no_warning(
+    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hush")
+
+    with caplog.at_level(logging.DEBUG), tracing(collector.endpoint, tmp_path), traces.span("step"):
+        pass
+
+    assert len(collector.told) == 1
+    assert "OTEL_EXPORTER_OTLP_HEADERS" not in caplog.text
     assert "hush" not in caplog.text
 
 
@@ -233,12 +247,13 @@ def test_a_collector_that_does_not_answer_delays_no_step_and_the_end_by_seconds(
     assert took - worked < 15
 
 
+@pytest.mark.parametrize("status", [401, 308])
 def test_that_a_collector_takes_nothing_is_said_once_and_once_that_it_does_again(
-    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    collector: Collector, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")
-    # Not one of those that are tried again.
-    collector.status = 400
+    # Ones that are not tried again; the second says to go elsewhere, which nobody follows.
+    collector.status = status
 
     with caplog.at_level(logging.WARNING), tracing(collector.endpoint, tmp_path):
         for _ in range(3):
@@ -250,8 +265,23 @@ def test_that_a_collector_takes_nothing_is_said_once_and_once_that_it_does_again
             pass
         wait_until(lambda: "takes spans again" in caplog.text)
 
-    assert caplog.text.count("takes no spans: they are dropped, work goes on") == 1
-    assert caplog.text.count("takes spans again") == 1
+    (away,) = [one.getMessage() for one in caplog.records if "takes no spans" in one.getMessage()]
+    assert away.startswith(f"the collector at {collector.endpoint} takes no spans (it answers {status}): ")
+    assert "is it up, is that its address without /v1/traces, and does OTEL_EXPORTER_OTLP_HEADERS" in away
+    assert caplog.text.count("takes spans again, after at least 3 lost") == 1
+
+
+def test_a_collector_that_is_away_is_said_to_give_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with caplog.at_level(logging.WARNING), tracing(endpoint, tmp_path), traces.span("step"):
+            pass
+
+    assert caplog.text.count("takes no spans (no answer): they are dropped, work goes on") == 1
 
 
 @given(ids, ids)
@@ -286,3 +316,14 @@ def test_an_endpoint_that_is_no_plain_address_is_refused_without_being_shown(
         Settings.load()
 
     assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("end", ["/v1/traces", "/v1/traces/"])
+def test_an_endpoint_that_ends_in_what_is_added_to_it_is_refused(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FACTORY_HOME", str(tmp_path))
+    monkeypatch.setenv("FACTORY_TRACES_ENDPOINT", f"http://127.0.0.1:4318{end}")
+
+    with pytest.raises(SettingsError, match=r"FACTORY_TRACES_ENDPOINT: .*ends in /v1/traces.*: leave that out"):
+        Settings.load()

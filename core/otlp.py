@@ -92,7 +92,8 @@ class Exporter:
     def current(self) -> traces.Link | None:
         """Return the current span."""
         found = trace.get_current_span().get_span_context()
-        return traces.Link(found.trace_id, found.span_id) if found.is_valid else None
+        # One that the sampler leaves out is nowhere to be found.
+        return traces.Link(found.trace_id, found.span_id) if found.is_valid and found.trace_flags.sampled else None
 
     def tell(self, event: str, attributes: traces.Attributes) -> None:
         """Say that something happened in the current span."""

@@ -56,3 +56,21 @@ def test_a_line_says_which_trace_it_belongs_to(tmp_path: Path, capsys: pytest.Ca
     assert text.endswith(f"factory.test: in text [trace {batch.trace_id}]")
     assert (within["trace_id"], within["span_id"]) == batch.place
     assert "trace_id" not in after
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_line_names_no_trace_that_is_not_kept(
+    log_format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    with collecting() as collector:
+        settings = Settings(home=tmp_path, traces_endpoint=collector.endpoint, log_format=log_format)
+        traces.begin(settings, "test")
+        with traces.span("batch"):
+            configure_logs(settings)
+            logger.info("a line")
+        traces.end()
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a line" in line
+    assert "trace" not in line

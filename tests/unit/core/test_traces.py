@@ -284,6 +284,17 @@ def test_a_collector_that_is_away_is_said_to_give_no_answer(
     assert caplog.text.count("takes no spans (no answer): they are dropped, work goes on") == 1
 
 
+def test_a_step_that_the_sampler_leaves_out_is_no_current_span(
+    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+
+    with tracing(collector.endpoint, tmp_path), traces.span("step"):
+        assert traces.current() is None
+
+    assert collector.told == []
+
+
 @given(ids, ids)
 def test_a_header_leads_back_to_its_span(trace_id: int, span_id: int):
     assert link_of(f"00-{trace_id:032x}-{span_id:016x}-01") == Link(trace_id, span_id)

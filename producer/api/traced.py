@@ -32,13 +32,27 @@ class Traced:
         with traces.span(f"{method} call", told, traces.Role.SERVER, ROOT) as span:
             if caller := traces.link_of(Headers(scope=scope).get(traces.TRACEPARENT)):
                 span.link(caller)
+            await self._answer(span, method, scope, receive, send)
 
-            async def watched(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    _tell_answer(span, method, scope, int(message["status"]))
-                await send(message)
+    async def _answer(self, span: traces.Span, method: str, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
 
+        async def watched(message: Message) -> None:
+            nonlocal has_begun
+            if message["type"] == "http.response.start":
+                has_begun = True
+                _tell_answer(span, method, scope, int(message["status"]))
+                if message["status"] >= 500:
+                    span.fail(str(message["status"]))
+            await send(message)
+
+        try:
             await self._app(scope, receive, watched)
+        except Exception:
+            if not has_begun:
+                # What answers it stands outside of this; what kind of error it is the span finds by itself.
+                _tell_answer(span, method, scope, 500)
+            raise
 
 
 def _tell_answer(span: traces.Span, method: str, scope: Scope, status: int) -> None:
@@ -47,5 +61,3 @@ def _tell_answer(span: traces.Span, method: str, scope: Scope, status: int) -> N
     if route := getattr(scope.get("route"), "path_format", None):
         span.name(f"{method} {route}")
         span.note({"http.route": route})
-    if status >= 500:
-        span.fail(str(status))

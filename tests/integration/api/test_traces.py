@@ -67,5 +67,8 @@ def test_a_call_that_breaks_is_an_error_of_its_trace(api: Api, collector: Collec
     traces.end()
 
     (call,) = collector.told
-    assert (call.status, call.attributes["error.type"]) == (ERROR, "ZeroDivisionError")
+    assert (call.name, call.status) == ("POST /v1/campaigns/{campaign}/pause", ERROR)
+    assert call.attributes["http.route"] == "/v1/campaigns/{campaign}/pause"
+    assert (call.attributes["http.response.status_code"], call.attributes["error.type"]) == (500, "ZeroDivisionError")
+    assert call.events == [("exception", {"exception.type": "ZeroDivisionError"})]
     assert not any(b"typed" in body for body in collector.bodies)

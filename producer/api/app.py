@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from core import traces
 from core.settings import Settings
 from producer.api import problems
 from producer.api.bodies import Bodies
@@ -83,5 +84,7 @@ def _lifespan(opened: Opened) -> Callable[[FastAPI], Any]:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         opened.close()
+        # Not later: uvicorn raises the signal that ended it once more, and then nothing runs any more.
+        traces.end()
 
     return lifespan

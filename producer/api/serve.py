@@ -1,6 +1,7 @@
 """Serve the API with uvicorn: on this machine alone, or behind keys."""
 
 import uvicorn
+from fastapi import FastAPI
 
 from core import traces
 from core.errors import SettingsError
@@ -18,11 +19,19 @@ MOST_HEADER_BYTES = 16_384
 
 def serve(settings: Settings) -> None:
     """Serve until the process is told to stop; raises SettingsError where nobody could be kept out."""
-    traces.begin(settings, "api")
-    app = create_app(settings)
-    check_keys(app.state.opened)
-    configure_logs(settings)
-    config = uvicorn.Config(
+    try:
+        traces.begin(settings, "api")
+        app = create_app(settings)
+        check_keys(app.state.opened)
+        configure_logs(settings)
+        uvicorn.Server(_config(settings, app)).run()
+    finally:
+        # For what never began to serve; whatever did ends them with the app, since uvicorn ends the process itself.
+        traces.end()
+
+
+def _config(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         host=settings.api_host,
         port=settings.api_port,
@@ -39,10 +48,6 @@ def serve(settings: Settings) -> None:
         h11_max_incomplete_event_size=MOST_HEADER_BYTES,
         http="h11",
     )
-    try:
-        uvicorn.Server(config).run()
-    finally:
-        traces.end()
 
 
 def check_keys(opened: Opened) -> None:

@@ -16,6 +16,7 @@ from core.settings import Settings
 from producer.api.opened import STREAMS_AT_ONCE
 from schemas.access import Role
 
+from support.collector import collecting
 from support.waiting import free_port, wait_until
 from support.writer import CAMPAIGN
 
@@ -29,12 +30,12 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Start]:
     """Start `factory api` on a free port; what it says is in `api.log`."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def command(*arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+    def command(*arguments: str, **changes: object) -> tuple[subprocess.Popen[bytes], int]:
         port = free_port()
         with (tmp_path / "api.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "producer", "api", f"--port={port}", *arguments],
-                env=settings.environment() | {"FACTORY_LOG_LEVEL": "debug"},
+                env=settings.model_copy(update=changes).environment() | {"FACTORY_LOG_LEVEL": "debug"},
                 stdout=log,
                 stderr=log,
             )
@@ -118,6 +119,18 @@ def test_it_stops_while_somebody_watches(start: Start):
     assert first == b"event: progress\n"
     assert process.wait(10) in {0, -signal.SIGTERM}
     connection.close()
+
+
+def test_told_to_stop_it_sends_the_spans_that_wait(start: Start):
+    with collecting() as collector:
+        process, port = start(traces_endpoint=collector.endpoint)
+        wait_until(lambda: answers(port), SECONDS)
+        ask(port, "POST", "/v1/campaigns", CAMPAIGN, **{"Content-Type": "application/yaml"})
+
+        process.send_signal(signal.SIGTERM)
+        process.wait(SECONDS)
+
+    assert [one.service for one in collector.named("POST /v1/campaigns")] == ["factory-api"]
 
 
 def test_watchers_that_leave_give_their_places_back(start: Start, tmp_path: Path):

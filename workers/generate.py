@@ -173,7 +173,9 @@ class Generator:
             batch.span.fail(type(error).__name__)
             message = f"{type(error).__name__}: {error}"[:2000]
             failed = [Failure(job.id, "internal", message, is_permanent=False) for job in batch.lease.jobs]
-            self._patiently(lambda: self._ledger.leases.finish(batch.lease, (), failed))
+            settled = self._patiently(lambda: self._ledger.leases.finish(batch.lease, (), failed))
+            tell_outcome(batch.span, settled, failed)
+            self._traced.finished(settled.finished_campaigns)
         finally:
             self._keeper.drop(batch.lease.token)
             self._chooser.forget(one for one, _ in batch.chosen)

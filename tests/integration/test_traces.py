@@ -20,6 +20,7 @@ from producer.cli.doors import traced
 from producer.rate import rating_of, send
 from producer.submit import submit
 from schemas.campaigns import Kind
+from workers.generate import Generator
 from workers.learning.held import Held
 from workers.sweep import sweep
 from workers.traced import Batches, answered, tell_outcome
@@ -160,6 +161,31 @@ def test_a_batch_goes_back_to_each_of_its_campaigns_and_says_why_jobs_failed(set
         "spring",
         "summer",
     ]
+    assert not any(b"typed" in body for body in collector.bodies)
+
+
+def test_a_batch_that_breaks_says_what_became_of_its_jobs_and_ends_its_campaign(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    def breaks(*_: object) -> None:
+        raise ZeroDivisionError("typed")
+
+    campaign = line_campaign("spring", products=2, variants=1)
+    with collecting() as collector:
+        settings = settings.model_copy(update={"traces_endpoint": collector.endpoint, "max_attempts": 1})
+        ledger = Ledger(settings)
+        # Nobody foresees that of the question which version serves.
+        monkeypatch.setattr(ledger.promotions, "serving", breaks)
+        ledger.campaigns.submit("spring", campaign, line_jobs("spring", campaign, "folder/of/models"))
+        with traced(settings, "test"):
+            Generator(settings, make_app(settings), ledger, "copy@test", threading.Event()).serve(Kind.COPY)
+        ledger.close()
+
+    (batch,), (ended,) = collector.named("batch copy"), collector.named("campaign finished")
+    assert (batch.status, batch.attributes["error.type"]) == (ERROR, "ZeroDivisionError")
+    assert [batch.attributes[f"factory.jobs.{what}"] for what in ("done", "failed", "again")] == [0, 2, 0]
+    assert ("failures", {"factory.failure.code": "internal", "factory.jobs": 2}) in batch.events
+    assert ended.links == [batch.place]
     assert not any(b"typed" in body for body in collector.bodies)
 
 

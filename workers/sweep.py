@@ -10,6 +10,7 @@ from celery import Celery
 from core import traces
 from core.broker import ring, send_again, waiting_feedback, waiting_tickets
 from core.ledger import Ledger
+from workers.traced import Batches
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ def sweep(app: Celery, ledger: Ledger) -> None:
         # Every few seconds it finds nothing, which is nothing to tell.
         traces.passed("sweep", began, {"factory.jobs.again": swept.returned, "factory.jobs.failed": swept.dead})
         logger.warning("leases ended: %d jobs wait again, %d are dead letters", swept.returned, swept.dead)
+    Batches(ledger.campaigns).finished(swept.finished_campaigns)
     for kind in swept.waiting_kinds:
         if not waiting_tickets(app, kind):
             ring(app, kind)

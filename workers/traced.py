@@ -69,17 +69,17 @@ class Batches:
             span.link(traces.campaign_link(campaign_id, created_at))
 
     def finished(self, campaign_ids: Iterable[str]) -> None:
-        """Say in the trace of each campaign that no job of it is open any more, with a link to its last batch."""
+        """Say in the trace of each campaign that no job of it is open any more, with a link to what ended it."""
         if not traces.are_on():
             return
-        batch = traces.current()
+        cause = traces.current()
         for campaign_id, created_at in self._recorded_at(campaign_ids).items():
             seconds = round(time.time() - created_at, 3)
             told: traces.Attributes = {"factory.campaign.id": campaign_id, "factory.campaign.seconds": seconds}
             origin = traces.Origin(parent=traces.campaign_link(campaign_id, created_at))
             with traces.span("campaign finished", told, origin=origin) as span:
-                if batch:
-                    span.link(batch)
+                if cause:
+                    span.link(cause)
 
     def _recorded_at(self, campaign_ids: Iterable[str]) -> dict[str, float]:
         """Return when each campaign was recorded, as far as the ledger says it now."""

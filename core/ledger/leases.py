@@ -80,11 +80,15 @@ class Settled:
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep found: jobs taken back, jobs that killed their workers too often, kinds that have work waiting."""
+    """What a sweep found: jobs taken back, jobs that killed their workers too often, kinds that have work waiting.
+
+    `finished_campaigns` have no open job any more.
+    """
 
     returned: int = 0
     dead: int = 0
     waiting_kinds: tuple[Kind, ...] = ()
+    finished_campaigns: tuple[str, ...] = ()
 
 
 class Leases:
@@ -299,12 +303,10 @@ class Leases:
             returned, dead = self._take_back(connection, jobs.c.lease_until < now)
             self._settled_up_to = settle_next(connection, self._settled_up_to)
             move_windows(connection, now)
-            close_settled(
-                connection,
-                connection.execute(select(campaigns.c.id).where(campaigns.c.state == CampaignState.ACTIVE)).scalars(),
-            )
+            active = select(campaigns.c.id).where(campaigns.c.state == CampaignState.ACTIVE)
+            closed = close_settled(connection, connection.execute(active).scalars())
         kinds = [kind for kind in Kind if self.pick([kind]) is not None]
-        return Swept(returned, dead, tuple(kinds))
+        return Swept(returned, dead, tuple(kinds), tuple(closed))
 
     def _take_back(self, connection: Connection, condition: ColumnElement[bool]) -> tuple[int, int]:
         lost = and_(jobs.c.state == JobState.LEASED, condition)

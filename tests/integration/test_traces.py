@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from core.broker import TRAIN_QUEUE, make_app, ring
 from core.ledger import Ledger
-from core.ledger.leases import Failure
+from core.ledger.leases import LOSSES_ALONE_UNTIL_DEAD, LOSSES_UNTIL_ALONE, Failure
 from core.settings import Settings
 from core.storage import Storage
 from core.traces import campaign_link, end, now
@@ -239,3 +239,25 @@ def test_a_sweep_is_told_where_it_took_something_back(settings: Settings, own_le
 
     (swept,) = collector.named("sweep")
     assert swept.attributes == {"factory.jobs.again": 2, "factory.jobs.failed": 0}
+
+
+def test_a_campaign_that_a_sweep_ends_has_its_end_in_its_trace(settings: Settings, own_ledger: Ledger):
+    # Its job kills every worker: alone in the end, and then no other one.
+    campaign = line_campaign("spring", products=1, variants=1)
+    own_ledger.campaigns.submit("spring", campaign, line_jobs("spring", campaign, "starter"))
+    app = make_app(settings)
+
+    with collecting() as collector, traced(settings.model_copy(update={"traces_endpoint": collector.endpoint}), "test"):
+        for _ in range(LOSSES_UNTIL_ALONE + LOSSES_ALONE_UNTIL_DEAD):
+            pick = own_ledger.leases.pick([Kind.COPY])
+            assert pick
+            assert own_ledger.leases.claim(pick.bucket, 1, "writer@test#1")
+            own_ledger.leases.release(["writer@test#1"])
+        for _ in range(2):
+            sweep(app, own_ledger)
+        end()
+
+    link = campaign_link("spring", own_ledger.campaigns.status("spring").created_at)
+    assert [(one.trace_id, one.parent_id) for one in collector.named("campaign finished")] == [
+        (f"{link.trace_id:032x}", f"{link.span_id:016x}")
+    ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import StateError
-from producer.cli.doors import actor, celery_app, load_settings, open_storage, opened_ledger
+from producer.cli.doors import actor, celery_app, load_settings, open_storage, opened_ledger, traced
 from producer.cli.learning import follow_training, show_verdict
 from producer.cli.render import count, duration, note, say, show_table
 from producer.cli.showing import made
@@ -66,7 +66,7 @@ def demo_loop_command(
     was_up = any(process.state == State.RUNNING for process in stack.status(settings))
     started = stack.up(settings, say)
     try:
-        with opened_ledger(started.settings, may_create=True) as ledger:
+        with traced(started.settings, "command"), opened_ledger(started.settings, may_create=True) as ledger:
             Story(started.settings, ledger, file, Length(taste)).tell()
     finally:
         if keep or was_up:

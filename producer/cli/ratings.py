@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import Problem
-from producer.cli.doors import actor, celery_app, load_settings, opened_ledger
+from producer.cli.doors import actor, celery_app, load_settings, opened_ledger, traced
 from producer.cli.options import AsJson, CampaignId, JobId
 from producer.cli.render import count, emit, moment, note, say, show_table
 from producer.cli.scores import emit_scores, show_scores
@@ -51,7 +51,7 @@ def rate_command(  # noqa: PLR0913, PLR0917 - each thing that can be said is an 
 
     content = _opinion(job, stars, approve, reject, better_than, as_good_as, comment)
     settings = load_settings()
-    with opened_ledger(settings) as ledger:
+    with traced(settings, "command"), opened_ledger(settings) as ledger:
         ledger.jobs.status(job)
         sent = send(ledger, celery_app(settings), content, rater or actor())
     if as_json:

@@ -171,7 +171,7 @@ def run_command(schedule: ScheduleName, tenant: Tenant = DEFAULT_TENANT, as_json
     from producer.schedules.scheduler import run_now
 
     settings = load_settings()
-    with opened_ledger(settings) as ledger:
+    with traced(settings, "command"), opened_ledger(settings) as ledger:
         found = ledger.schedules.find(tenant, schedule)
         done = run_now(ledger, settings, celery_app(settings), found, actor())
     if as_json:

@@ -15,6 +15,7 @@ from core.settings import Settings
 from core.storage import Storage
 from core.tables import campaigns
 
+from support.collector import collecting
 from support.commands import Factory, commands
 from support.rated import message
 from support.waiting import free_port, wait_until
@@ -94,6 +95,17 @@ def test_without_a_worker_a_rating_waits_on_the_queue_and_the_command_says_so(
     assert code == 0
     assert text == f"{campaign}-000000: sent\n"
     assert "a feedback worker does it" in error
+
+
+def test_a_rating_is_told_to_a_collector_by_whoever_gives_it(
+    factory: Factory, campaign: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("producer.rate.PATIENCE_SECONDS", 0.1)
+    with collecting() as collector:
+        monkeypatch.setenv("FACTORY_TRACES_ENDPOINT", collector.endpoint)
+        factory("rate", f"{campaign}-000000", "--approve")
+
+    assert [one.service for one in collector.named("send feedback")] == ["factory-command"]
 
 
 def test_without_a_broker_a_rating_is_safe_and_the_command_says_so(

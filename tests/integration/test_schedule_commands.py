@@ -8,6 +8,7 @@ import pytest
 from core.ledger import Ledger
 from core.settings import Settings
 
+from support.collector import collecting
 from support.commands import Factory, commands
 from support.scheduled import CAMPAIGN, without_broker
 
@@ -80,6 +81,17 @@ def test_a_schedule_is_run_at_once_and_its_history_names_the_campaign(factory: F
     assert noted["campaign_id"] == ran["campaign_id"]
     assert ran["campaign_id"] in text
     assert books.campaigns.status(ran["campaign_id"]).submitted_jobs == 3
+
+
+@pytest.mark.usefixtures("here")
+def test_a_schedule_that_is_run_is_told_to_a_collector(factory: Factory, monkeypatch: pytest.MonkeyPatch):
+    factory("schedule", "add", "campaign.yaml", *MONDAYS, "--name", "weekly")
+
+    with collecting() as collector:
+        monkeypatch.setenv("FACTORY_TRACES_ENDPOINT", collector.endpoint)
+        factory("schedule", "run", "weekly")
+
+    assert [one.service for one in collector.named("submit campaign")] == ["factory-command"]
 
 
 @pytest.mark.usefixtures("here")

@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -222,6 +224,21 @@ def test_a_training_is_told_by_its_stages(settings: Settings, own_ledger: Ledger
     (training,) = collector.named("process train")
     assert collector.names_below(training) == ["snapshot", "gate"]
     assert training.links == []
+
+
+@pytest.mark.usefixtures("storage")
+def test_a_training_of_the_command_line_is_told_by_its_stages(settings: Settings):
+    with collecting() as collector:
+        environment = settings.model_copy(update={"traces_endpoint": collector.endpoint}).environment()
+        command = [sys.executable, "-m", "workers.learning.train", "copy"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+    # Nobody has rated anything.
+    (training,) = collector.named("train")
+    assert done.stdout.startswith("skipped: "), done.stderr
+    assert training.service == "factory-command"
+    assert training.attributes == {"factory.kind": "copy", "factory.training.state": "skipped"}
+    assert "snapshot" in collector.names_below(training)
 
 
 def test_a_sweep_is_told_where_it_took_something_back(settings: Settings, own_ledger: Ledger):

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 
+from core import traces
 from core.errors import FactoryError
 from core.learners import LEARNERS, model_of
 from core.ledger import Ledger
@@ -81,7 +82,11 @@ def train_now(settings: Settings, kind: Kind, actor: str) -> Outcome | None:
     try:
         ledger.trainings.ask(kind, model, f"{actor} asked for it")
         worker = f"retrain@{socket.gethostname()}#{os.getpid()}"
-        return make_teacher(settings, ledger, worker, _stopping()).serve(kind, model)
+        with traces.span("train", {"factory.kind": kind.value}) as span:
+            outcome = make_teacher(settings, ledger, worker, _stopping()).serve(kind, model)
+            if outcome:
+                span.note({"factory.training.state": outcome.state.value})
+        return outcome
     finally:
         ledger.close()
 
@@ -103,9 +108,12 @@ def main() -> None:
     try:
         settings = Settings.load()
         configure_logs(settings)
+        traces.begin(settings, "command")
         outcome = train_now(settings, Kind(given.kind), given.actor)
     except FactoryError as error:
         sys.exit(f"factory: {error}")
+    finally:
+        traces.end()
     if outcome is None:
         sys.exit("factory: the training goes on later, or another worker is at it: see `factory models trainings`")
     sys.stdout.write(f"{outcome.state}: {outcome.message}\n")

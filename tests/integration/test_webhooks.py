@@ -1,5 +1,6 @@
 """Deliveries to a real receiver: signed, tried again, never redirected, never into a private network."""
 
+import logging
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from core import traces
 from core.ledger import Ledger
 from core.ledger.leases import Failure
 from core.ledger.tenants import Admission
+from core.logs import FORMAT, TextFormatter
 from core.settings import Settings
 from producer.webhooks import deliver as delivering
 from producer.webhooks import post as posting
@@ -68,8 +70,15 @@ def history(ledger: Ledger) -> tuple[str, list[int | None]]:
 
 
 def test_a_round_of_deliveries_is_told_to_a_collector_and_one_of_nothing_is_not(
-    books: Ledger, insider: Settings, receiver: Receiver, pool: ThreadPoolExecutor
+    books: Ledger,
+    insider: Settings,
+    receiver: Receiver,
+    pool: ThreadPoolExecutor,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(caplog.handler, "formatter", TextFormatter(FORMAT))
     receiver.answer = lambda number: 204 if number == 1 else 500
     for _ in range(2):
         books.webhooks.create("ann", receiver.url, [EventType.CAMPAIGN_FINISHED])
@@ -82,7 +91,9 @@ def test_a_round_of_deliveries_is_told_to_a_collector_and_one_of_nothing_is_not(
         traces.end()
 
     (told,) = collector.named("deliver webhooks")
-    assert told.attributes == {"factory.deliveries": 2, "factory.deliveries.made": 1}
+    assert told.attributes == {"factory.deliveries": 2, "factory.deliveries.delivered": 1}
+    lines = [line for line in caplog.text.splitlines() if "attempt 1: " in line]
+    assert [line.endswith(f"[trace {told.trace_id}]") for line in lines] == [True, True]
 
 
 def test_a_receiver_can_check_what_it_is_sent(

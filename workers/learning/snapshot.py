@@ -85,13 +85,13 @@ def take(
 ) -> Snapshot:
     """Return the snapshot of what was heard; where there are referees, of held-out products only from them."""
     things = {job_id: _thing(asset) for job_id, asset in heard.assets.items()}
-    # Alike assets are one thing, known by the first of them.
-    firsts = {things[job_id]: asset for job_id, asset in sorted(heard.assets.items(), reverse=True)}
     everybody = _believed(heard.ratings, heard.comparisons, things, rules)
     # All by themselves: what anybody else says must not even move their weights.
-    judges = _believed(*_said_by(referees, heard), things, rules) if referees else everybody
+    by_judges = _said_by(referees, heard) if referees else (heard.ratings, heard.comparisons)
+    judges = _believed(*by_judges, things, rules) if referees else everybody
     share = rules.snapshot.held_out_share
-    held_out = {thing for thing, asset in firsts.items() if is_held_out(product_of(asset.brief), share)}
+    held_out = {things[job_id] for job_id, asset in heard.assets.items() if is_held_out(product_of(asset.brief), share)}
+    firsts = _firsts(heard.assets, things, held_out, _spoken_of(*by_judges))
     likings = _on_their_sides(everybody.likings, judges.likings, held_out)
     orders = _on_their_sides(everybody.orders, judges.orders, held_out)
     preferences = _preferences(orders, firsts, rules.snapshot)
@@ -138,6 +138,26 @@ def fetch(storage: Storage, stored: StoredSnapshot) -> Snapshot:
 def _said_by(people: frozenset[Person], heard: Heard) -> tuple[list[Said], list[Compared]]:
     ratings = [one for one in heard.ratings if one.person in people]
     return ratings, [one for one in heard.comparisons if one.person in people]
+
+
+def _spoken_of(ratings: Iterable[Said], comparisons: Iterable[Compared]) -> set[str]:
+    """Return the assets that something is said of."""
+    compared = {job_id for one in comparisons for job_id in (one.job_id, one.other_job_id)}
+    return compared | {one.job_id for one in ratings}
+
+
+def _firsts(
+    assets: Mapping[str, RatedAsset], things: Mapping[str, str], held_out: set[str], judged: set[str]
+) -> dict[str, RatedAsset]:
+    """Return the first of alike assets, by which they are known.
+
+    Held-out ones are known by those that judges spoke of: what somebody else rates must not take their place.
+    """
+    return {
+        things[job_id]: asset
+        for job_id, asset in sorted(assets.items(), reverse=True)
+        if things[job_id] not in held_out or job_id in judged
+    }
 
 
 def _believed(

@@ -3,6 +3,7 @@
 import json
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from core.ledger.opinions import Compared, Heard, Person, Said
 from schemas.campaigns import Kind
 from schemas.jobs import MusicOrder
-from schemas.learning import Opinion, curriculum
+from schemas.learning import Opinion, Preference, curriculum
 from workers.learning.pairs import pairs_of
 from workers.learning.snapshot import Snapshot, is_held_out, product_of, take
 
@@ -111,6 +112,31 @@ def test_nothing_that_others_than_referees_say_moves_what_versions_are_judged_by
     ]
 
     assert opinions_of([*SAID, *foreign])[True] == opinions_of(SAID)[True] != []
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000))
+def test_an_alike_asset_that_others_speak_of_does_not_take_the_place_of_a_judged_one(seed: int):
+    dice = random.Random(seed)
+    alike = lines_of(products=12, variants=6, text=lambda job: f"Line {job.variant % 2}")
+    judged = [line for line in alike if dice.random() < 0.5]
+    said = [answer(line, "ada", approves=line.job.variant % 2 == 0) for line in judged]
+    compared = [Compared(one.job.id, other.job.id, ("default", "bo"), one.job.id) for one, other in pairwise(judged)]
+    foreign = [answer(line, "stranger", approves=True) for line in alike if dice.random() < 0.5]
+    beside = [
+        Compared(one.job.id, other.job.id, ("default", "stranger"), other.job.id)
+        for one, other in pairwise(alike)
+        if dice.random() < 0.5
+    ]
+
+    def judging(ratings: list[Said], comparisons: list[Compared]) -> list[Opinion | Preference]:
+        """Return what is held out where the ledger knows assets only by what was said of them."""
+        told = {one.job_id for one in (*ratings, *comparisons)} | {one.other_job_id for one in comparisons}
+        some = replace(heard([line for line in alike if line.job.id in told], ratings), comparisons=tuple(comparisons))
+        taken = take(some, Kind.COPY, MODEL, RULES, REFEREES)
+        return [one for one in (*taken.opinions, *taken.preferences) if one.is_held_out]
+
+    assert judging([*said, *foreign], [*compared, *beside]) == judging(said, compared) != []
 
 
 def test_others_than_referees_go_on_teaching():

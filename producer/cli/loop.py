@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import StateError
-from producer.cli.doors import actor, celery_app, load_settings, open_storage, opened_ledger, traced
+from producer.cli.doors import actor, celery_app, has_ledger, load_settings, open_storage, opened_ledger, traced
 from producer.cli.learning import follow_training, show_verdict
 from producer.cli.render import count, duration, note, say, show_table
 from producer.cli.showing import made
@@ -60,10 +60,12 @@ def demo_loop_command(
 
     if taste not in set(Length):
         raise typer.BadParameter(f"'{taste}' is not one of {', '.join(Length)}", param_hint="--taste")
+    loaded = load_settings()
+    was_up = any(process.state == State.RUNNING for process in stack.status(loaded))
+    _require_fit(loaded, was_up=was_up, keep=keep)
     # Simulated people are nobody's referees.
     changed = {"canary_share": CANARY_SHARE, "canary_seconds": CANARY_SECONDS, "referees": None}
-    settings = load_settings().model_copy(update=changed)
-    was_up = any(process.state == State.RUNNING for process in stack.status(settings))
+    settings = loaded.model_copy(update=changed)
     started = stack.up(settings, say)
     try:
         with traced(started.settings, "command"), opened_ledger(started.settings, may_create=True) as ledger:
@@ -75,15 +77,32 @@ def demo_loop_command(
             stack.down(settings, say)
 
 
+def _require_fit(settings: "Settings", *, was_up: bool, keep: bool) -> None:
+    """Raise StateError where the demo would do harm, before anything is started."""
+    from producer.loop.steps import require_nobody_else
+
+    if settings.referees and was_up:
+        raise StateError(
+            "FACTORY_REFEREES is set, and the factory that runs here would hear none of the simulated people: "
+            "`factory down` first"
+        )
+    if settings.referees and keep:
+        raise StateError(
+            "FACTORY_REFEREES is set, and simulated people are no referees: the factory that --keep leaves running "
+            "would let everybody judge. Leave out --keep; `factory up` starts it with its referees afterwards"
+        )
+    if has_ledger(settings):
+        with opened_ledger(settings) as ledger:
+            require_nobody_else(ledger)
+
+
 class Story:
     """One walk through the loop."""
 
     def __init__(self, settings: "Settings", ledger: "Ledger", file: Path | None, wanted: "Length") -> None:
         from producer.loop.files import Files
-        from producer.loop.steps import require_nobody_else
         from producer.submit import models_of
 
-        require_nobody_else(ledger)
         self._settings, self._ledger, self._wanted = settings, ledger, wanted
         self._files = Files.of(file, ledger, settings.home / "demo-loop")
         self._model = models_of(settings)[Kind.COPY]

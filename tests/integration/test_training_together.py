@@ -49,6 +49,8 @@ class StopHereError(Exception):
 
 
 def test_where_a_process_dies_others_go_on_from_the_checkpoint_to_the_version_of_one(tmp_path: Path):
+    # A home as people name theirs.
+    home = tmp_path / "Mes études %20"
     writer = build_writer(tmp_path / "writer")
     here, steps, killed = workplace(writer, tmp_path), [], []
     undisturbed = tuner_of(here).tune(None, LESSONS, tmp_path / "alone", ignore)
@@ -62,10 +64,8 @@ def test_where_a_process_dies_others_go_on_from_the_checkpoint_to_the_version_of
             os.kill(killed[0], signal.SIGKILL)
 
     with pytest.raises(StopHereError):
-        tuner_of(here).tune(None, LESSONS, tmp_path / "work", stop_after_the_first)
-    version = TogetherTuner(here, 2).tune(
-        None, LESSONS, tmp_path / "work", lambda step, *_: steps.append(step), kill_one
-    )
+        tuner_of(here).tune(None, LESSONS, home / "work", stop_after_the_first)
+    version = TogetherTuner(here, 2).tune(None, LESSONS, home / "work", lambda step, *_: steps.append(step), kill_one)
 
     alone, together = (load_file(one / "adapter_model.safetensors") for one in (undisturbed, version))
     assert len(killed) == 1

@@ -40,7 +40,9 @@ def join(index: int, size: int, meeting: Path, *, on_cpu: bool) -> Crew:
     from accelerate import PartialState  # noqa: PLC0415 - takes seconds, and who trains alone needs none of it
     from accelerate.utils import reduce  # noqa: PLC0415
 
-    PartialState(cpu=on_cpu, init_method=meeting.absolute().as_uri(), rank=index, world_size=size)
+    # Not by the address of the file: torch does not read what an address has to write for spaces and accents.
+    store = torch.distributed.FileStore(str(meeting.absolute()), size)
+    PartialState(cpu=on_cpu, store=store, rank=index, world_size=size)
 
     def add_up(numbers: torch.Tensor) -> torch.Tensor:
         sums: torch.Tensor = reduce(numbers, "sum")

@@ -15,7 +15,7 @@ from core.errors import ImpossibleWorkError
 from schemas.campaigns import Kind
 from schemas.learning import curriculum
 from workers.models.tuning.protocol import Judged, Lesson, Place
-from workers.models.tuning.together import MOST_STARTS, TogetherTuner
+from workers.models.tuning.together import MOST_DEATHS, TogetherTuner
 from workers.models.tuning.tuners import Workplace, tuner_of
 
 pytestmark = pytest.mark.timeout(300)
@@ -83,10 +83,22 @@ def test_processes_that_die_each_time_are_told_of(tmp_path: Path):
             killed.append(one.pid)
             os.kill(one.pid, signal.SIGKILL)
 
-    with pytest.raises(ImpossibleWorkError, match=r"died 3 times.*FACTORY_TRAIN_PROCESSES=2"):
+    with pytest.raises(ImpossibleWorkError, match=r"died 3 times.*FACTORY_TRAIN_PROCESSES=2: .*memory too small"):
         TogetherTuner(workplace(tmp_path, tmp_path), 2).tune(None, LESSONS, tmp_path / "work", ignore, kill_one)
 
-    assert len(set(killed)) >= MOST_STARTS
+    assert len(set(killed)) >= MOST_DEATHS
+    assert members() == []
+
+
+def test_what_processes_died_of_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # A machine whose loopback has another name, and a network card that it does not have.
+    monkeypatch.setattr("workers.models.tuning.together.LOOPBACK", "unknown")
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "absent")
+
+    with pytest.raises(ImpossibleWorkError, match=r"died 3 times.*: RuntimeError: .*absent") as told:
+        TogetherTuner(workplace(tmp_path, tmp_path), 2).tune(None, LESSONS, tmp_path / "work", ignore)
+
+    assert "memory" not in str(told.value)
     assert members() == []
 
 

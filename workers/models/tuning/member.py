@@ -1,6 +1,7 @@
 """One process of a crew: `python -m workers.models.tuning.member INDEX SIZE ERRAND MEETING`, started by `together`.
 
-It tells of steps and refusals in lines of JSON, and ends when its input does: so nobody trains on whose worker is gone.
+It tells of steps, refusals and what it dies of in lines of JSON, and ends when its input does: so nobody trains on
+whose worker is gone.
 """
 
 import json
@@ -23,6 +24,7 @@ from workers.models.tuning.tuners import Errand, tuner_of
 # From the end of its input on, it may take this long to end its step and write its checkpoint.
 GRACE_SECONDS = 30.0
 REFUSED = 2
+MOST_LETTERS = 500
 
 
 class _Stopped(Exception):  # noqa: N818 - ends a training in good order, and never leaves this process
@@ -50,6 +52,14 @@ def main() -> None:
         sys.exit(REFUSED)
     except _Stopped:
         return
+    except Exception as error:
+        # Nobody foresaw this, and another start may do better. The log gets all of it.
+        news.write(json.dumps({"died": _in_a_line(error)}) + "\n")
+        raise
+
+
+def _in_a_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"[:MOST_LETTERS]
 
 
 def _train(errand: Errand, index: int, size: int, meeting: Path, news: TextIO, stopping: threading.Event) -> None:

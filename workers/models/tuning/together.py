@@ -29,7 +29,8 @@ from workers.models.tuning.tuners import Errand, Workplace, tuner_of
 
 logger = logging.getLogger(__name__)
 
-MOST_STARTS = 3
+# In a row, none of which came further than those before.
+MOST_DEATHS = 3
 POLL_SECONDS = 0.5
 ERRAND_NAME, MEETING_NAME, LOCK_NAME = "errand.json", "meeting", "crew.lock"
 LOOPBACK = "lo"
@@ -37,6 +38,11 @@ LOOPBACK = "lo"
 
 class _DiedError(Exception):
     """A process ended that had not done its share. Never leaves this module."""
+
+    def __init__(self, why: str, furthest: int) -> None:
+        super().__init__(why)
+        # The last step that all took.
+        self.furthest = furthest
 
 
 class TogetherTuner:
@@ -57,21 +63,23 @@ class TogetherTuner:
         """Train, or go on with what was begun; a version that is there already is returned as it is."""
         workplace = _shared_out(self._workplace, self._processes)
         errand = Errand(workplace=workplace, parent=parent, lessons=tuple(lessons), folder=folder.absolute())
-        for start in range(1, MOST_STARTS + 1):
-            if version := learnt_before(folder, self._workplace.place.threads):
-                return version
+        deaths, furthest, why = 0, 0, ""
+        while not (version := learnt_before(folder, self._workplace.place.threads)):
+            if deaths == MOST_DEATHS:
+                raise ImpossibleWorkError(
+                    f"the processes of this training died {MOST_DEATHS} times without a step between, with "
+                    f"FACTORY_TRAIN_PROCESSES={self._processes}: {why}; the worker's log says more"
+                )
+            deaths += 1
             try:
                 with _only_crew(folder, end_if_stopped) as lock, _Crew(errand, self._processes, lock) as crew:
                     crew.follow(watch, end_if_stopped)
             except _DiedError as error:
-                logger.warning("training in %s, start %d of %d: %s", folder, start, MOST_STARTS, error)
+                deaths = 1 if error.furthest > furthest else deaths
+                furthest, why = max(furthest, error.furthest), str(error)
+                logger.warning("training in %s, death %d of %d: %s", folder, deaths, MOST_DEATHS, why)
                 end_if_stopped()
-        if version := learnt_before(folder, self._workplace.place.threads):
-            return version
-        raise ImpossibleWorkError(
-            f"the processes of this training died {MOST_STARTS} times: is the memory too small for "
-            f"FACTORY_TRAIN_PROCESSES={self._processes}? The worker's log says more"
-        )
+        return version
 
     def contestant(self, version: Path | None) -> Contestant:
         """Load the version of a folder, or the shipped one, on one device."""
@@ -87,7 +95,9 @@ class _Crew:
         self._listeners: list[threading.Thread] = []
         # What they tell, line by line; nothing more to come is an empty one.
         self._news: queue.Queue[tuple[int, bytes]] = queue.Queue()
-        self._has_begun = False
+        # What a process said before it ended, and the last step that all took.
+        self._last_words: dict[int, str] = {}
+        self._furthest = 0
 
     def __enter__(self) -> Self:
         folder = self._errand.folder
@@ -114,7 +124,7 @@ class _Crew:
         for member in self._members:
             assert member.stdin is not None, "it was asked for"
             member.stdin.close()
-            if kind is _DiedError or not self._has_begun:
+            if kind is _DiedError or not self._furthest:
                 member.kill()
         for member, listener in zip(self._members, self._listeners, strict=True):
             try:
@@ -134,20 +144,25 @@ class _Crew:
                 end_if_stopped()
                 continue
             if line:
-                self._hand_on(json.loads(line), watch)
+                self._hand_on(index, json.loads(line), watch)
                 continue
             at_work.discard(index)
+            # The first one to end is to blame: where one is gone, the others die of that.
             if code := self._members[index].wait():
-                raise _DiedError(f"process {index} of {self._size} ended with code {code}")
+                silent = f"process {index} of {self._size} ended with code {code}, is the memory too small for them?"
+                raise _DiedError(self._last_words.get(index, silent), self._furthest)
 
-    def _hand_on(self, told: dict[str, object], watch: Watch) -> None:
+    def _hand_on(self, index: int, told: dict[str, object], watch: Watch) -> None:
         if "refused" in told:
             raise ImpossibleWorkError(str(told["refused"]))
-        self._has_begun = True
+        if "died" in told:
+            self._last_words[index] = str(told["died"])
+            return
         step, steps, losses = told["step"], told["steps"], told["losses"]
         assert isinstance(step, int), "members tell whole steps"
         assert isinstance(steps, int), "members tell whole steps"
         assert isinstance(losses, dict), "members tell losses by name"
+        self._furthest = step
         watch(step, steps, losses)
 
     def _listen(self, index: int, member: subprocess.Popen[bytes]) -> None:

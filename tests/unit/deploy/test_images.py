@@ -181,6 +181,16 @@ def test_traces_go_where_the_file_of_passwords_says_and_nowhere_by_default(servi
     assert {told[name]["environment"]["FACTORY_TRACES_ENDPOINT"] for name in ours} == {"http://collector:4318"}
 
 
+def test_referees_judge_who_are_named_in_the_file_of_passwords(services: dict[str, Any], filled: Path):
+    with filled.open("a") as file:
+        file.write("FACTORY_REFEREES=ada, acme/bo\n")
+
+    told = json.loads(compose(filled).stdout)["services"]
+
+    assert {services[name]["environment"]["FACTORY_REFEREES"] for name in ("train", "housekeeping")} == {""}
+    assert {told[name]["environment"]["FACTORY_REFEREES"] for name in ("train", "housekeeping")} == {"ada, acme/bo"}
+
+
 def test_prometheus_asks_containers_that_are_there_at_their_ports(services: dict[str, Any]):
     read = YAML(typ="safe").load((DEPLOY / "monitoring" / "prometheus.yml").read_text())
     jobs = {one["job_name"]: one for one in read["scrape_configs"]}

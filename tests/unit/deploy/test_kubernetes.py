@@ -110,6 +110,10 @@ def test_traces_go_nowhere_until_somebody_names_a_collector_and_the_network_lets
     assert egress["ports"] == [{"protocol": "TCP", "port": 4318}]
 
 
+def test_without_referees_that_somebody_names_everybody_judges():
+    assert of_kind("ConfigMap")["factory-settings"]["data"]["FACTORY_REFEREES"] == ""
+
+
 def test_every_queue_has_a_deployment_of_its_own():
     served: list[str] = []
     for _, _, container in pods():

@@ -35,6 +35,18 @@ def test_what_is_written_reads_back_as_it_was():
     assert Snapshot.from_bytes(snapshot().to_bytes()) == snapshot()
 
 
+def test_the_first_line_keeps_its_bytes_and_tells_of_referees_where_there_are_any():
+    judged = take(heard(LINES, SAID), Kind.COPY, MODEL, RULES, frozenset({("default", "ada")}))
+    always = (
+        '{"type":"snapshot","version":1,"kind":"copy","model":"starter+house",'
+        '"ratings":96,"comparisons":0,"raters":2,"trusted_raters":2'
+    )
+
+    assert [some.to_bytes().decode().splitlines()[0] for some in (snapshot(), judged)] == (
+        [always + "}", always + ',"referees":1}']
+    )
+
+
 def test_no_person_is_named_in_it():
     text = snapshot().to_bytes().decode()
 

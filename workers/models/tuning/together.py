@@ -21,6 +21,7 @@ from typing import Self
 import torch
 
 from core.errors import ImpossibleWorkError
+from workers.models.device import device_of
 from workers.models.training import Plan
 from workers.models.tuning.member import GRACE_SECONDS, folder_of
 from workers.models.tuning.protocol import Contestant, EndIfStopped, Lesson, Tuner, Watch, never_stopped
@@ -61,6 +62,7 @@ class TogetherTuner:
         end_if_stopped: EndIfStopped = never_stopped,
     ) -> Path:
         """Train, or go on with what was begun; a version that is there already is returned as it is."""
+        require_cards(device_of(self._workplace.place.device), self._processes, torch.cuda.device_count())
         workplace = _shared_out(self._workplace, self._processes)
         errand = Errand(workplace=workplace, parent=parent, lessons=tuple(lessons), folder=folder.absolute())
         deaths, furthest, why = 0, 0, ""
@@ -171,6 +173,22 @@ class _Crew:
             for line in member.stdout:
                 self._news.put((index, line))
         self._news.put((index, b""))
+
+
+def require_cards(device: torch.device, processes: int, cards: int) -> None:
+    """Raise ImpossibleWorkError where not every process gets a card of its own; on a CPU there is nothing to ask."""
+    if device.type == "cpu":
+        return
+    if device.index is not None:
+        raise ImpossibleWorkError(
+            f"FACTORY_DEVICE={device} names one card, and each of FACTORY_TRAIN_PROCESSES={processes} takes one: set "
+            "FACTORY_DEVICE=cuda (CUDA_VISIBLE_DEVICES says which cards there are), or FACTORY_TRAIN_PROCESSES=1"
+        )
+    if processes > cards:
+        raise ImpossibleWorkError(
+            f"each of FACTORY_TRAIN_PROCESSES={processes} takes a card, and {cards} are there: set "
+            f"FACTORY_TRAIN_PROCESSES={cards}, or FACTORY_DEVICE=cpu"
+        )
 
 
 def _shared_out(workplace: Workplace, size: int) -> Workplace:

@@ -46,8 +46,8 @@ class SnapshotHeader(Frozen):
     # People, and how many of them weigh anything.
     raters: Count
     trusted_raters: Count
-    # Of how many referees something was heard; nothing where there are none, and everybody judges. Then it is not
-    # written: the same ratings give the bytes that they gave before there were referees.
+    # How many referees weigh anything and said something of held-out products; nothing where there are none, and
+    # everybody judges. Then it is not written: the same ratings give the bytes of times before there were referees.
     referees: Annotated[Count | None, Field(exclude_if=lambda count: count is None)] = None
 
 

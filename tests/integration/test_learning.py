@@ -262,7 +262,7 @@ def test_a_training_that_lacks_ratings_of_referees_says_so(settings: Settings, o
     told = factory(settings.model_copy(update={"referees": "bo, nobody"}), "models", "retrain", "copy", "--now")
 
     assert "skipped: there are only" in told.stdout
-    assert told.stdout.rstrip().endswith("only those of FACTORY_REFEREES are heard, and 1 of them have rated")
+    assert told.stdout.rstrip().endswith("only those of FACTORY_REFEREES are heard, and 0 of them count so far")
 
 
 def test_who_is_forgotten_is_in_no_later_snapshot_and_was_named_in_none(own_ledger: Ledger, storage: Storage):

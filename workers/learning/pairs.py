@@ -40,8 +40,13 @@ def pairs_of(snapshot: Snapshot, rules: SnapshotRules, *, held_out: bool) -> lis
     return sorted(found, key=_lot)[: rules.most_pairs]
 
 
-def what_is_missing(training: Sequence[Pair], held_out: Sequence[Pair], opinions: int, needs: Needs) -> str:
-    """Return what there is too little of to learn from, and the way out; empty when there is enough."""
+def what_is_missing(
+    training: Sequence[Pair], held_out: Sequence[Pair], opinions: int, needs: Needs, referees: int | None = None
+) -> str:
+    """Return what there is too little of to learn from, and the way out; empty when there is enough.
+
+    `referees` is how many of them judge, where nobody else may.
+    """
     products = len({pair.better.product for pair in held_out})
     lacks = [
         f"{found} of {wanted} {what}"
@@ -55,10 +60,13 @@ def what_is_missing(training: Sequence[Pair], held_out: Sequence[Pair], opinions
     ]
     if not lacks:
         return ""
-    return (
+    told = (
         f"there are only {', '.join(lacks)}: rate more assets, several of each brief, good and bad ones, "
         "of more products; a quarter of the products is kept to judge by"
     )
+    if referees is None or (len(held_out) >= needs.held_out_pairs and products >= needs.held_out_products):
+        return told
+    return f"{told}; there, only those of FACTORY_REFEREES are heard, and {referees} of them count so far"
 
 
 def _by_brief(opinions: Iterable[Opinion]) -> list[list[Opinion]]:

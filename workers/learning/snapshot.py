@@ -39,6 +39,7 @@ class _Belief:
     likings: Mapping[str, tuple[float, float]]
     orders: Mapping[str, tuple[float, float]]
     weights: Mapping[Person, float]
+    votes: Sequence[Vote]
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def take(
         comparisons=len(heard.comparisons),
         raters=len(everybody.weights),
         trusted_raters=sum(weight > 0 for weight in everybody.weights.values()),
-        referees=len(judges.weights) if referees else None,
+        referees=_heard_of(held_out, judges) if referees else None,
     )
     return Snapshot(header, tuple(sorted(opinions, key=lambda one: one.job_id)), tuple(preferences))
 
@@ -166,7 +167,12 @@ def _believed(
     votes, pair_votes = votes_of(ratings, things), votes_of_pairs(comparisons, things)
     weights = weights_of([*votes, *pair_votes], rules.raters)
     likings, orders = (_added_up(some, weights, rules.snapshot) for some in (votes, pair_votes))
-    return _Belief(likings, orders, weights)
+    return _Belief(likings, orders, weights, [*votes, *pair_votes])
+
+
+def _heard_of(held_out: set[str], judges: _Belief) -> int:
+    """Return how many people count and said something of what is held out."""
+    return len({one.person for one in judges.votes if first_of(one.thing) in held_out and judges.weights[one.person]})
 
 
 def _on_their_sides(

@@ -194,10 +194,8 @@ def told(verdict: Verdict) -> str:
 
 def _missing(taken: Snapshot, lessons: Sequence[Pair], judged: Sequence[Pair], needs: Needs) -> str:
     """Return what there is too little of to learn from, and the way out; empty when there is enough."""
-    missing = what_is_missing(lessons, judged, sum(one.weight > 0 for one in taken.opinions), needs)
-    if not missing or taken.header.referees is None:
-        return missing
-    return f"{missing}; there, only those of FACTORY_REFEREES are heard, and {taken.header.referees} of them have rated"
+    opinions = sum(one.weight > 0 for one in taken.opinions)
+    return what_is_missing(lessons, judged, opinions, needs, taken.header.referees)
 
 
 def _described(training: Training, version_id: str, metrics: dict[str, float], verdict: Verdict) -> NewVersion:

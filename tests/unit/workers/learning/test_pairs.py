@@ -70,6 +70,18 @@ def test_too_little_is_named_with_what_there_is_and_the_way_out():
     assert "rate more assets" in text
 
 
+def test_referees_are_blamed_only_for_what_there_is_too_little_of_to_judge_by():
+    training, held_out = sides(snapshot(80, 6))
+    few = held_out[: RULES.needs.held_out_pairs - 1]
+    of_one = [held_out[0]] * RULES.needs.held_out_pairs
+
+    told = [what_is_missing(training, judged, 480, RULES.needs, 3) for judged in (few, of_one)]
+
+    assert all(text.endswith("only those of FACTORY_REFEREES are heard, and 3 of them count so far") for text in told)
+    assert "REFEREES" not in what_is_missing(training[:1], held_out, 480, RULES.needs, 3)
+    assert "REFEREES" not in what_is_missing(training, few, 480, RULES.needs)
+
+
 def test_enough_is_enough():
     training, held_out = sides(snapshot(80, 6))
 

@@ -180,11 +180,21 @@ def test_of_compared_assets_that_are_held_out_only_referees_are_heard():
     assert {(one.is_held_out, one.better < one.worse) for one in taken.preferences} == {(True, True), (False, False)}
 
 
-def test_the_header_tells_of_how_many_referees_something_was_heard():
+def test_the_header_tells_how_many_referees_are_heard_of_what_is_held_out():
     others = frozenset({("default", "ada"), ("acme", "bo"), ("default", "nobody")})
+    share = RULES.snapshot.held_out_share
+    taught = [one for one in LINES if not is_held_out(product_of(one.job.brief), share)]
+    elsewhere = [answer(line, "cy", approves=line.job.variant % 2 == 0) for line in taught]
+    # Somebody who is against the others all the time counts nothing.
+    against = [answer(line, "di", approves=line.job.variant % 2 == 1) for line in LINES]
+
+    def referees(said: list[Said], people: frozenset[Person]) -> int | None:
+        return take(heard(LINES, said), Kind.COPY, MODEL, RULES, people).header.referees
 
     assert snapshot().header.referees is None
-    assert take(heard(LINES, SAID), Kind.COPY, MODEL, RULES, others).header.referees == 1
+    assert referees(SAID, others) == 1
+    assert referees([*SAID, *elsewhere], REFEREES | {("default", "cy")}) == 2
+    assert referees([*SAID, *against], REFEREES | {("default", "di")}) == 2
 
 
 @given(st.integers(0, 200), st.integers(0, 50))

@@ -2,8 +2,10 @@
 
 import os
 import re
+import resource
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -106,6 +108,32 @@ def test_what_processes_died_of_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_a_process_refuses_is_told_as_it_is(tmp_path: Path):
     with pytest.raises(ImpossibleWorkError, match=f"^{re.escape(str(tmp_path))} cannot be trained"):
         TogetherTuner(workplace(tmp_path, tmp_path), 2).tune(None, LESSONS, tmp_path / "work", ignore)
+
+    assert members() == []
+
+
+@contextmanager
+def room_for(files: int) -> Iterator[None]:
+    """Let this process open so many files more, and no further ones."""
+    before, opened = resource.getrlimit(resource.RLIMIT_NOFILE), [os.open(os.devnull, os.O_RDONLY)]
+    highest = max(int(one.name) for one in Path("/proc/self/fd").iterdir())
+    while opened[-1] < highest:
+        opened.append(os.open(os.devnull, os.O_RDONLY))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened[-1] + 1 + files, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for one in opened:
+            os.close(one)
+
+
+def test_a_crew_that_cannot_begin_whole_leaves_nobody_behind(tmp_path: Path):
+    together = TogetherTuner(workplace(tmp_path, tmp_path), 2)
+
+    # The lock, and the pipes of one process: two of those stay open, and the next one needs six again.
+    with pytest.raises(OSError, match="Too many open files"), room_for(1 + 2 + 5):
+        together.tune(None, LESSONS, tmp_path / "work", ignore)
 
     assert members() == []
 

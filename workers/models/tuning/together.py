@@ -102,6 +102,15 @@ class _Crew:
         self._furthest = 0
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            # Those that began already hold the lock: left alone, they would keep out whoever tries again.
+            self._end(must_kill=True)
+            raise
+        return self
+
+    def _begin(self) -> None:
         folder = self._errand.folder
         _share_checkpoint(folder, self._size)
         (folder / MEETING_NAME).unlink(missing_ok=True)
@@ -115,25 +124,28 @@ class _Crew:
                 pass_fds=[self._lock],
                 start_new_session=True,
             )
+            self._members.append(member)
             listener = threading.Thread(target=self._listen, args=(index, member), name=f"member-{index}", daemon=True)
             listener.start()
-            self._members.append(member)
             self._listeners.append(listener)
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._end(must_kill=kind is _DiedError or not self._furthest)
+
+    def _end(self, *, must_kill: bool) -> None:
         """Let every process end its step and write its checkpoint; kill those that do not or need not."""
         for member in self._members:
             assert member.stdin is not None, "it was asked for"
             member.stdin.close()
-            if kind is _DiedError or not self._furthest:
+            if must_kill:
                 member.kill()
-        for member, listener in zip(self._members, self._listeners, strict=True):
+        for member in self._members:
             try:
                 member.wait(GRACE_SECONDS + POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 member.kill()
                 member.wait()
+        for listener in self._listeners:
             listener.join()
 
     def follow(self, watch: Watch, end_if_stopped: EndIfStopped) -> None:

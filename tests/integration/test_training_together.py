@@ -24,6 +24,8 @@ from workers.models.tuning.tuners import Workplace, tuner_of
 pytestmark = pytest.mark.timeout(300)
 # Sums of float32 in another order differ in their last digits.
 TOLERANCE = 1e-5
+# So many that a crew is in the middle of them when it is disturbed.
+EPOCHS, STEPS = 6, 12
 LESSONS = [
     Lesson(f"product {product}", *(Judged(brief_of(product), LINES[place + step]) for step in (0, 60)), 1.0)
     for product in range(6)
@@ -32,7 +34,7 @@ LESSONS = [
 
 
 def workplace(model: Path, folder: Path) -> Workplace:
-    changes = {"epochs": 2, "pairs_a_step": 12, "learning_rate": 3e-3, "warm_up_steps": 1}
+    changes = {"epochs": EPOCHS, "pairs_a_step": 12, "learning_rate": 3e-3, "warm_up_steps": 1}
     recipe = curriculum().recipes[Kind.COPY].model_copy(update=changes)
     place = Place("cpu", "float32", 2)
     return Workplace(kind=Kind.COPY, model=str(model), cache=folder, recipe=recipe, place=place)
@@ -51,31 +53,41 @@ class StopHereError(Exception):
     """Raised by a watch, as a worker that stops does."""
 
 
-def test_where_a_process_dies_others_go_on_from_the_checkpoint_to_the_version_of_one(tmp_path: Path):
+def test_whoever_stops_or_dies_in_a_step_others_go_on_to_the_version_of_one(tmp_path: Path):
     # A home as people name theirs.
     home = tmp_path / "Mes études %20"
-    writer = build_writer(tmp_path / "writer")
-    here, steps, killed = workplace(writer, tmp_path), [], []
+    here = workplace(build_writer(tmp_path / "writer"), tmp_path)
     undisturbed = tuner_of(here).tune(None, LESSONS, tmp_path / "alone", ignore)
+    told: dict[frozenset[int], list[int]] = {}
+    rest: list[int] = []
 
     def stop_after_the_first(_step: int, _steps: int, _losses: Mapping[str, float]) -> None:
         raise StopHereError
 
-    def kill_one() -> None:
-        if not killed:
-            killed.append(members()[-1].pid)
-            os.kill(killed[0], signal.SIGKILL)
+    def kill_one_of_the_first_crew_and_stop_in_the_second(step: int, *_: object) -> None:
+        crew = frozenset(one.pid for one in psutil.Process().children())
+        told.setdefault(crew, []).append(step)
+        if len(told) > 1:
+            raise StopHereError
+        if told[crew] == [step]:
+            os.kill(members()[-1].pid, signal.SIGKILL)
 
     with pytest.raises(StopHereError):
         tuner_of(here).tune(None, LESSONS, home / "work", stop_after_the_first)
-    version = TogetherTuner(here, 2).tune(None, LESSONS, home / "work", lambda step, *_: steps.append(step), kill_one)
+    with pytest.raises(StopHereError):
+        TogetherTuner(here, 2).tune(None, LESSONS, home / "work", kill_one_of_the_first_crew_and_stop_in_the_second)
+    assert members() == []
+    version = tuner_of(here).tune(None, LESSONS, home / "work", lambda step, *_: rest.append(step))
 
+    first, second = told.values()
+    assert first[0] == 2
+    # Those after it begin where a step was kept, and lose none of those that were told before a stop.
+    assert 2 <= second[0] <= first[-1] + 1
+    assert second[-1] < rest[0]
+    assert rest == list(range(rest[0], STEPS + 1))
     alone, together = (load_file(one / "adapter_model.safetensors") for one in (undisturbed, version))
-    assert len(killed) == 1
-    assert steps == [2, 3, 4]
     assert max(float((alone[name] - together[name]).abs().max()) for name in alone) <= TOLERANCE
     assert all(torch.isfinite(weight).all() for weight in together.values())
-    assert members() == []
 
 
 def test_processes_that_die_each_time_are_told_of(tmp_path: Path):

@@ -141,7 +141,8 @@ class Settings(BaseSettings):
         str | None,
         Field(
             description="Referees: raters by whom alone versions are judged, at the gate and in canaries. `NAME`, or "
-            "`TENANT/NAME` of other tenants than `default`, with commas; empty: everybody judges."
+            "`TENANT/NAME` of other tenants than `default`, with commas; empty: everybody judges. "
+            "A name with a comma in it cannot be given."
         ),
     ] = None
     device: Annotated[str, Field(description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")] = "auto"

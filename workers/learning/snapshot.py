@@ -88,11 +88,11 @@ def take(
     things = {job_id: _thing(asset) for job_id, asset in heard.assets.items()}
     everybody = _believed(heard.ratings, heard.comparisons, things, rules)
     # All by themselves: what anybody else says must not even move their weights.
-    by_judges = _said_by(referees, heard) if referees else (heard.ratings, heard.comparisons)
-    judges = _believed(*by_judges, things, rules) if referees else everybody
+    judging_ratings, judging_comparisons = _said_by_judges(referees, heard)
+    judges = _believed(judging_ratings, judging_comparisons, things, rules) if referees else everybody
     share = rules.snapshot.held_out_share
     held_out = {things[job_id] for job_id, asset in heard.assets.items() if is_held_out(product_of(asset.brief), share)}
-    firsts = _firsts(heard.assets, things, held_out, _spoken_of(*by_judges))
+    firsts = _firsts(heard.assets, things, held_out, _spoken_of(judging_ratings, judging_comparisons))
     likings = _on_their_sides(everybody.likings, judges.likings, held_out)
     orders = _on_their_sides(everybody.orders, judges.orders, held_out)
     preferences = _preferences(orders, firsts, rules.snapshot)
@@ -136,9 +136,10 @@ def fetch(storage: Storage, stored: StoredSnapshot) -> Snapshot:
     return Snapshot.from_bytes(storage.get(place))
 
 
-def _said_by(people: frozenset[Person], heard: Heard) -> tuple[list[Said], list[Compared]]:
-    ratings = [one for one in heard.ratings if one.person in people]
-    return ratings, [one for one in heard.comparisons if one.person in people]
+def _said_by_judges(referees: frozenset[Person], heard: Heard) -> tuple[list[Said], list[Compared]]:
+    """Return what referees said; where there are none, everybody judges."""
+    ratings = [one for one in heard.ratings if not referees or one.person in referees]
+    return ratings, [one for one in heard.comparisons if not referees or one.person in referees]
 
 
 def _spoken_of(ratings: Iterable[Said], comparisons: Iterable[Compared]) -> set[str]:

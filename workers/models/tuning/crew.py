@@ -41,7 +41,7 @@ def join(index: int, size: int, meeting: Path, *, on_cpu: bool) -> Crew:
     from accelerate.utils import reduce  # noqa: PLC0415
 
     # Not by the address of the file: torch does not read what an address has to write for spaces and accents.
-    store = torch.distributed.FileStore(str(meeting.absolute()), size)
+    store = torch.distributed.FileStore(str(meeting.absolute()), size)  # type: ignore[attr-defined]
     PartialState(cpu=on_cpu, store=store, rank=index, world_size=size)
 
     def add_up(numbers: torch.Tensor) -> torch.Tensor:

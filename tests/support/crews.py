@@ -7,13 +7,13 @@ from typing import TypeVar
 
 import torch
 
-from workers.models.tuning.crew import Crew
+from workers.models.tuning.crew import Member
 
 Made = TypeVar("Made")
 PATIENCE_SECONDS = 60.0
 
 
-def by_two(work: Callable[[Crew], Made]) -> tuple[Made, Made]:
+def by_two(work: Callable[[Member], Made]) -> tuple[Made, Made]:
     """Return what both members made of the same work.
 
     The second begins when the first waits for it: models are loaded one after the other, as libraries want it.
@@ -32,7 +32,7 @@ def by_two(work: Callable[[Crew], Made]) -> tuple[Made, Made]:
 
         if index:
             begun.wait(PATIENCE_SECONDS)
-        return work(Crew(index, 2, add_up))
+        return work(Member(index, 2, add_up))
 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(member, range(2))

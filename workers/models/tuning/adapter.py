@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 from schemas.learning import Recipe
 from workers.models.muon import has_finite_gradients
 from workers.models.training import warm_and_fall
-from workers.models.tuning.crew import ALONE, Crew
+from workers.models.tuning.crew import ALONE, Member
 from workers.models.tuning.lora import masters_of
 from workers.models.tuning.protocol import Lesson
 
@@ -36,11 +36,11 @@ class AdapterTrainee(ABC):
     """The adapter of a model, learning from choices between assets; see `workers.models.training`."""
 
     def __init__(
-        self, weights: Mapping[str, nn.Parameter], choices: Sequence[Choice], recipe: Recipe, crew: Crew = ALONE
+        self, weights: Mapping[str, nn.Parameter], choices: Sequence[Choice], recipe: Recipe, member: Member = ALONE
     ) -> None:
         self._weights = list(weights.values())
         self._masters = nn.ParameterList(masters_of(weights).values())
-        self._recipe, self._crew = recipe, crew
+        self._recipe, self._member = recipe, member
         # On a CPU one weight after the other needs less memory, and takes as long.
         self._foreach = self._weights[0].device.type != "cpu"
         self._optimizer = torch.optim.AdamW(self._masters, weight_decay=0.0, foreach=self._foreach)
@@ -80,7 +80,7 @@ class AdapterTrainee(ABC):
         """Add up the gradients of a batch, one part after the other, so that memory holds one of them."""
         whole = sum(choice.weight for choice in batch)
         loss_sum, right = 0.0, 0.0
-        for number, choices in self._crew.share_of(self.parts_of(batch)):
+        for number, choices in self._member.share_of(self.parts_of(batch)):
             loss, agreed = self.loss_of(choices, step * MOST_PARTS + number)
             (loss / whole).backward()  # type: ignore[no-untyped-call]
             loss_sum += float(loss.detach()) / whole
@@ -89,11 +89,11 @@ class AdapterTrainee(ABC):
 
     def _added_up(self, losses: dict[str, float]) -> dict[str, float]:
         """Add up losses and gradients of all processes, in one go: each of them then takes the same step."""
-        if self._crew.size == 1:
+        if self._member.size == 1:
             return losses
         told = torch.tensor(list(losses.values()), device=self._masters[0].device)
         gradients = [torch.zeros_like(master) if master.grad is None else master.grad for master in self._masters]
-        sums = self._crew.add_up(torch.cat([told, *(gradient.flatten() for gradient in gradients)]))
+        sums = self._member.add_up(torch.cat([told, *(gradient.flatten() for gradient in gradients)]))
         start = len(told)
         for master in self._masters:
             master.grad = sums[start : start + master.numel()].view_as(master)

@@ -17,7 +17,7 @@ from workers.models.device import device_of, dtype_of, quick_dtype
 from workers.models.house.lines import seed_briefs, train_and_held_out
 from workers.models.protocol import Model
 from workers.models.tuning.adapter import Choice, weights_of
-from workers.models.tuning.crew import ALONE, Crew
+from workers.models.tuning.crew import ALONE, Member
 from workers.models.tuning.lora import LoraShape, add_lora, fill, read_shape, read_weights, write_adapter
 from workers.models.tuning.preferences import PreferenceTrainee
 from workers.models.tuning.protocol import (
@@ -41,9 +41,9 @@ NEUTRAL_LINES = 40
 class CopyTuner:
     """Tunes one copy model: a reference with or without an adapter."""
 
-    def __init__(self, model: str, cache: Path, recipe: Recipe, place: Place, crew: Crew = ALONE) -> None:
+    def __init__(self, model: str, cache: Path, recipe: Recipe, place: Place, member: Member = ALONE) -> None:
         self._reference, self._adapter = reference_and_adapter(model)
-        self._cache, self._recipe, self._place, self._crew = cache, recipe, place, crew
+        self._cache, self._recipe, self._place, self._member = cache, recipe, place, member
 
     def tune(
         self,
@@ -63,7 +63,7 @@ class CopyTuner:
         model, tokenizer, weights, shape = self._student(base, start)
         end_if_stopped()
         lines, choices = lines_and_choices(lessons)
-        trainee = PreferenceTrainee(model, tokenizer, weights, lines, choices, self._recipe, self._crew)
+        trainee = PreferenceTrainee(model, tokenizer, weights, lines, choices, self._recipe, self._member)
 
         def write(draft: Path) -> None:
             write_adapter(draft, weights, shape, self._reference)

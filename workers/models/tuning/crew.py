@@ -1,4 +1,4 @@
-"""The processes that train one version together: each takes a share of every step, and all take the same step.
+"""A crew: the processes that train one version together. Each takes a share of every step, and all take the same step.
 
 Gradients are added up, so all come to the weights that one process would come to, but for the order of the sums.
 """
@@ -18,8 +18,8 @@ def _as_it_is(numbers: torch.Tensor) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Crew:
-    """A process among those that train together, and how it adds up numbers with the others."""
+class Member:
+    """A process of a crew, and how it adds up numbers with the others."""
 
     index: int = 0
     size: int = 1
@@ -32,10 +32,10 @@ class Crew:
         return numbered[self.index :: self.size]
 
 
-ALONE = Crew()
+ALONE = Member()
 
 
-def join(index: int, size: int, meeting: Path, *, on_cpu: bool) -> Crew:
+def join(index: int, size: int, meeting: Path, *, on_cpu: bool) -> Member:
     """Meet the other processes, and return this one among them; the file is where they find each other."""
     from accelerate import PartialState  # noqa: PLC0415 - takes seconds, and who trains alone needs none of it
     from accelerate.utils import reduce  # noqa: PLC0415
@@ -48,7 +48,7 @@ def join(index: int, size: int, meeting: Path, *, on_cpu: bool) -> Crew:
         sums: torch.Tensor = reduce(numbers, "sum")
         return sums
 
-    return Crew(index, size, add_up)
+    return Member(index, size, add_up)
 
 
 def leave() -> None:

@@ -35,7 +35,7 @@ from workers.models.image_pipelines import (
 from workers.models.protocol import Model
 from workers.models.training import generator_at
 from workers.models.tuning.adapter import AdapterTrainee, Choice, losses_of, weights_of
-from workers.models.tuning.crew import ALONE, Crew
+from workers.models.tuning.crew import ALONE, Member
 from workers.models.tuning.denoising import Ask, Denoising, ask_of
 from workers.models.tuning.protocol import (
     Contestant,
@@ -101,9 +101,9 @@ class ImageTrainee(AdapterTrainee):
         pictures: Sequence[Shown],
         choices: Sequence[Choice],
         recipe: Recipe,
-        crew: Crew = ALONE,
+        member: Member = ALONE,
     ) -> None:
-        super().__init__(weights, choices, recipe, crew)
+        super().__init__(weights, choices, recipe, member)
         self._denoising, self._sides, self._pictures = denoising, sides, pictures
 
     def parts_of(self, batch: Sequence[Choice]) -> list[list[Choice]]:
@@ -137,10 +137,10 @@ class ImageTuner:
         recipe: Recipe,
         place: Place,
         options: ImageOptions | None = None,
-        crew: Crew = ALONE,
+        member: Member = ALONE,
     ) -> None:
         self._reference, self._adapter = reference_and_adapter(model)
-        self._cache, self._recipe, self._place, self._crew = cache, recipe, place, crew
+        self._cache, self._recipe, self._place, self._member = cache, recipe, place, member
         self._options = options or ImageOptions()
 
     def tune(
@@ -161,7 +161,7 @@ class ImageTuner:
         weights = _student_weights(pipe)
         denoising = Denoising(pipe)
         shown, choices = _pictures_and_choices(lessons, denoising, end_if_stopped)
-        trainee = ImageTrainee(denoising, self._sides(pipe), weights, shown, choices, self._recipe, self._crew)
+        trainee = ImageTrainee(denoising, self._sides(pipe), weights, shown, choices, self._recipe, self._member)
         return learn(trainee, weights, folder, watch, lambda draft: write_lora(pipe, draft))
 
     def contestant(self, version: Path | None) -> Contestant:

@@ -17,7 +17,7 @@ import torch
 
 from core.errors import FactoryError
 from workers.models.device import device_of
-from workers.models.tuning.crew import Crew, join, leave
+from workers.models.tuning.crew import Member, join, leave
 from workers.models.tuning.protocol import Place
 from workers.models.tuning.tuners import Errand, tuner_of
 
@@ -64,20 +64,20 @@ def _in_a_line(error: Exception) -> str:
 
 def _train(errand: Errand, index: int, size: int, meeting: Path, news: TextIO, stopping: threading.Event) -> None:
     place = _place_of(errand.workplace.place, index)
-    crew = join(index, size, meeting, on_cpu=place.device == "cpu")
+    member = join(index, size, meeting, on_cpu=place.device == "cpu")
 
     def watch(step: int, steps: int, losses: Mapping[str, float]) -> None:
         if index == 0:
             news.write(json.dumps({"step": step, "steps": steps, "losses": dict(losses)}) + "\n")
         # All stop after the same step, or none does: nobody is left waiting for another.
-        if _anybody(crew, stopping.is_set(), place.device):
+        if _anybody(member, stopping.is_set(), place.device):
             raise _Stopped
 
     def end_if_stopped() -> None:
         if stopping.is_set():
             raise _Stopped
 
-    tuner = tuner_of(errand.workplace.model_copy(update={"place": place}), crew)
+    tuner = tuner_of(errand.workplace.model_copy(update={"place": place}), member)
     tuner.tune(errand.parent, errand.lessons, folder_of(errand.folder, index), watch, end_if_stopped)
     leave()
 
@@ -91,8 +91,8 @@ def _place_of(place: Place, index: int) -> Place:
     return replace(place, device=device)
 
 
-def _anybody(crew: Crew, is_so: bool, device: str) -> bool:  # noqa: FBT001 - what is counted
-    return float(crew.add_up(torch.tensor([float(is_so)], device=device))) > 0
+def _anybody(member: Member, is_so: bool, device: str) -> bool:  # noqa: FBT001 - what is counted
+    return float(member.add_up(torch.tensor([float(is_so)], device=device))) > 0
 
 
 def _end_with_input(stopping: threading.Event) -> None:

@@ -31,7 +31,7 @@ from workers.models.music.tokens import ids_of, words_of
 from workers.models.music.tunes import tunes
 from workers.models.protocol import Model
 from workers.models.tuning.adapter import AdapterTrainee, Choice, loss_by_fluency, places_of, weights_of
-from workers.models.tuning.crew import ALONE, Crew
+from workers.models.tuning.crew import ALONE, Member
 from workers.models.tuning.lora import LoraShape, add_lora, fill, read_shape, read_weights, write_adapter
 from workers.models.tuning.protocol import (
     Contestant,
@@ -58,9 +58,9 @@ class MusicTrainee(AdapterTrainee):
         rows: Sequence[PieceRow],
         choices: Sequence[Choice],
         recipe: Recipe,
-        crew: Crew = ALONE,
+        member: Member = ALONE,
     ) -> None:
-        super().__init__(weights, choices, recipe, crew)
+        super().__init__(weights, choices, recipe, member)
         self._network, self._rows = network, rows
 
     def loss_of(self, choices: Sequence[Choice], _lot: int) -> tuple[torch.Tensor, int]:
@@ -74,11 +74,11 @@ class MusicTrainee(AdapterTrainee):
 class MusicTuner:
     """Tunes one composer: the starter, or a folder or hub id of its kind."""
 
-    def __init__(self, model: str, cache: Path, recipe: Recipe, place: Place, crew: Crew = ALONE) -> None:
+    def __init__(self, model: str, cache: Path, recipe: Recipe, place: Place, member: Member = ALONE) -> None:
         self._reference, adapter = reference_and_adapter(model)
         if adapter:
             raise ModelLoadError(f"models of music ship without an adapter, {model!r} has one: leave it away")
-        self._cache, self._recipe, self._place, self._crew = cache, recipe, place, crew
+        self._cache, self._recipe, self._place, self._member = cache, recipe, place, member
 
     def tune(
         self,
@@ -99,7 +99,7 @@ class MusicTuner:
         end_if_stopped()
         pieces, choices = pieces_and_choices(lessons)
         rows = [row_of(piece, vocabulary) for piece in pieces]
-        trainee = MusicTrainee(network, weights, rows, choices, self._recipe, self._crew)
+        trainee = MusicTrainee(network, weights, rows, choices, self._recipe, self._member)
         return learn(
             trainee, weights, folder, watch, lambda draft: write_adapter(draft, weights, shape, self._reference)
         )

@@ -11,7 +11,7 @@ from torch import nn
 
 from schemas.learning import Recipe
 from workers.models.tuning.adapter import AdapterTrainee, Choice, loss_by_fluency, places_of
-from workers.models.tuning.crew import ALONE, Crew
+from workers.models.tuning.crew import ALONE, Member
 from workers.models.tuning.trees import Line, Pack, packs_of, sums_of_lines
 
 
@@ -26,9 +26,9 @@ class PreferenceTrainee(AdapterTrainee):
         lines: Sequence[Line],
         choices: Sequence[Choice],
         recipe: Recipe,
-        crew: Crew = ALONE,
+        member: Member = ALONE,
     ) -> None:
-        super().__init__(weights, choices, recipe, crew)
+        super().__init__(weights, choices, recipe, member)
         self._model, self._tokenizer, self._lines = model, tokenizer, lines
 
     def loss_of(self, choices: Sequence[Choice], _lot: int) -> tuple[torch.Tensor, int]:

@@ -74,7 +74,7 @@ class TogetherTuner:
                 )
             deaths += 1
             try:
-                with _only_crew(folder, end_if_stopped) as lock, _Crew(errand, self._processes, lock) as crew:
+                with _only_crew(folder, end_if_stopped) as lock, Crew(errand, self._processes, lock) as crew:
                     crew.follow(watch, end_if_stopped)
             except _DiedError as error:
                 deaths = 1 if error.furthest > furthest else deaths
@@ -88,7 +88,7 @@ class TogetherTuner:
         return self._alone.contestant(version)
 
 
-class _Crew:
+class Crew:
     """The processes of one start, from the same checkpoint; none of them outlives it."""
 
     def __init__(self, errand: Errand, size: int, lock: int) -> None:

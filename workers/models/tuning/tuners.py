@@ -9,7 +9,7 @@ from core.learners import LEARNERS
 from schemas.campaigns import Kind
 from schemas.frozen import Frozen
 from schemas.learning import Recipe
-from workers.models.tuning.crew import ALONE, Crew
+from workers.models.tuning.crew import ALONE, Member
 from workers.models.tuning.protocol import Lesson, Place, Tuner
 
 
@@ -38,23 +38,23 @@ class Errand(Frozen):
     folder: Path
 
 
-def tuner_of(workplace: Workplace, crew: Crew = ALONE) -> Tuner:
+def tuner_of(workplace: Workplace, member: Member = ALONE) -> Tuner:
     """Return the tuner of a kind; what it needs is loaded for that kind alone."""
     here = (workplace.model, workplace.cache, workplace.recipe, workplace.place)
     if workplace.kind == Kind.COPY:
         from workers.models.tuning.copy import CopyTuner  # noqa: PLC0415 - loads transformers
 
-        return CopyTuner(*here, crew)
+        return CopyTuner(*here, member)
     if workplace.kind == Kind.MUSIC:
         from workers.models.tuning.music import MusicTuner  # noqa: PLC0415 - loads transformers
 
-        return MusicTuner(*here, crew)
+        return MusicTuner(*here, member)
     if workplace.kind == Kind.IMAGE:
         from workers.models.image_pipelines import ImageOptions  # noqa: PLC0415 - loads diffusers
         from workers.models.tuning.image import ImageTuner  # noqa: PLC0415 - loads diffusers
 
         # Weights that wait beside a card cannot be trained; all else is as a worker has it.
-        return ImageTuner(*here, ImageOptions(steps=workplace.steps, slicing=workplace.slicing), crew)
+        return ImageTuner(*here, ImageOptions(steps=workplace.steps, slicing=workplace.slicing), member)
     raise ImpossibleWorkError(
         f"models of kind {workplace.kind} do not learn from ratings; those of {', '.join(LEARNERS)} do"
     )

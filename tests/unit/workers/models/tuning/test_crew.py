@@ -16,7 +16,7 @@ from core.learners import LEARNERS
 from schemas.campaigns import Kind
 from schemas.learning import curriculum
 from workers.models.tuning.copy import lines_and_choices
-from workers.models.tuning.crew import ALONE, Crew
+from workers.models.tuning.crew import ALONE, Member
 from workers.models.tuning.lora import LoraShape, add_lora
 from workers.models.tuning.preferences import PreferenceTrainee
 from workers.models.tuning.protocol import Judged, Lesson, Place
@@ -63,8 +63,8 @@ def ignore(_step: int, _steps: int, _losses: Mapping[str, float]) -> None:
 def test_two_that_share_out_each_step_come_to_the_weights_of_one(kind: Kind, writer: Path, tmp_path: Path):
     workplace, lessons = world_of(kind, writer, tmp_path)
 
-    def weights(crew: Crew) -> dict[str, torch.Tensor]:
-        version = tuner_of(workplace, crew).tune(None, lessons, tmp_path / f"{crew.size}-{crew.index}", ignore)
+    def weights(member: Member) -> dict[str, torch.Tensor]:
+        version = tuner_of(workplace, member).tune(None, lessons, tmp_path / f"{member.size}-{member.index}", ignore)
         return load_file(next(version.glob("*.safetensors")))
 
     alone, (first, second) = weights(ALONE), by_two(weights)
@@ -80,9 +80,9 @@ def test_a_step_that_is_not_finite_for_one_is_taken_by_none(writer: Path):
     lines, choices = lines_and_choices(line_lessons())
     weights = add_lora(model, LoraShape(rank=4))
     before = {name: weight.detach().clone() for name, weight in weights.items()}
-    crew = Crew(0, 2, lambda numbers: numbers + math.nan)
+    member = Member(0, 2, lambda numbers: numbers + math.nan)
     recipe = curriculum().recipes[Kind.COPY]
-    trainee = PreferenceTrainee(model, AutoTokenizer.from_pretrained(writer), weights, lines, choices, recipe, crew)
+    trainee = PreferenceTrainee(model, AutoTokenizer.from_pretrained(writer), weights, lines, choices, recipe, member)
 
     losses = trainee.learn(0, trainee.steps)
     trainee.use_masters()
@@ -95,7 +95,7 @@ def test_a_step_that_is_not_finite_for_one_is_taken_by_none(writer: Path):
 def test_every_part_of_a_step_is_one_members(sizes: list[int], members: int):
     parts = [["choice"] * size for size in sizes]
 
-    shares = [Crew(index, members).share_of(parts) for index in range(members)]
+    shares = [Member(index, members).share_of(parts) for index in range(members)]
 
     assert sorted(number for share in shares for number, _ in share) == list(range(len(parts)))
     assert all(part is parts[number] for share in shares for number, part in share)

@@ -30,7 +30,7 @@ from workers.models.tuning.tuners import Errand, Workplace, tuner_of
 
 logger = logging.getLogger(__name__)
 
-# In a row, none of which came further than those before.
+# In a row: one that came further than all before does not count.
 MOST_DEATHS = 3
 POLL_SECONDS = 0.5
 ERRAND_NAME, MEETING_NAME, LOCK_NAME = "errand.json", "meeting", "crew.lock"
@@ -77,9 +77,9 @@ class TogetherTuner:
                 with _only_crew(folder, end_if_stopped) as lock, Crew(errand, self._processes, lock) as crew:
                     crew.follow(watch, end_if_stopped)
             except _DiedError as error:
-                deaths = 1 if error.furthest > furthest else deaths
+                deaths = 0 if error.furthest > furthest else deaths
                 furthest, why = max(furthest, error.furthest), str(error)
-                logger.warning("training in %s, death %d of %d: %s", folder, deaths, MOST_DEATHS, why)
+                logger.warning("training in %s: %s; %d of %d deaths in a row", folder, why, deaths, MOST_DEATHS)
                 end_if_stopped()
         return version
 

@@ -5,12 +5,12 @@ import pytest
 from benchmarks.learning import Run, learn, tiny_world
 
 pytestmark = pytest.mark.timeout(900)
-SEEDS = 20
+SEEDS = 10
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
-    """Twenty trainings on ratings at random, of other people each time."""
+    """Ten trainings on ratings at random, of other people each time."""
     folder = tmp_path_factory.mktemp("world")
     world = tiny_world(folder, products=32)
     recipe = {kind: one.model_copy(update={"epochs": 1}) for kind, one in world.rules.recipes.items()}

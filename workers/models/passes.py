@@ -16,9 +16,9 @@ from workers.models.readings import Reading
 
 # Candidates are ordered in fours (CANDIDATES in copy.py): three leave one row idle.
 SEAT_ROWS = 4
-# On a core a pass of 32 rows takes 0.62 of the time of one of 64, and fewer of its rows are idle in the end:
-# 60 lines take 48 CPU seconds instead of 58. One pass of a graphics card takes more rows for the same time.
-SEATS = {"cpu": 8, "cuda": 32}
+# On a processor a pass of 32 rows costs two thirds of one of 64: full batches are a quarter quicker with 64. One pass
+# of a graphics card takes more rows for the same time.
+SEATS = {"cpu": 16, "cuda": 32}
 # Long texts come a few at a time and write hundreds of tokens: with more seats than these most rows are idle.
 LONG_ROOM = 128
 LONG_SEATS = {"cpu": 8, "cuda": 16}

@@ -175,6 +175,7 @@ def test_a_pass_has_fewer_seats_where_prompts_or_texts_are_long(tiny_model: Path
     network = AutoModelForCausalLM.from_pretrained(tiny_model)
     long = MAX_CACHED_TOKENS // 2 - 32
 
-    assert SharedPass(network, SHAPE).seats == 8
+    assert SharedPass(network, SHAPE).seats == 16
+    assert SharedPass(network, replace(SHAPE, room=128)).seats == 8
     assert SharedPass(network, Shape(prefix=long - 4 * 32, suffix=32, room=32)).seats == 2
     assert SharedPass(network, Shape(prefix=4 * long, suffix=32, room=32)).seats == 1

@@ -29,6 +29,8 @@ _LEAST_FACTS = {Shape.SHORT: 1, Shape.MEDIUM: 2, Shape.LONG: 4}
 _GRADED = re.compile(r"\w{3}(?:ers?|est)$")
 # What a word may be tied to.
 _TIED = frozenset({"of", "with", "for", "from", "to", "into", "like"})
+# What stands behind a noun or verb that is over, beside function words.
+_AFTER_WHAT_ENDS = frozenset({"each", "every"})
 # Letters in common from which on a word is taken for a misspelt name.
 _MANGLED = 0.75
 
@@ -83,9 +85,6 @@ def strangers(text: str, brief: Brief) -> str:
             if both_known and (left_stem, right_stem) not in facts.neighbours and not _is_name(left, right, brief):
                 found.append(f"{left} {right}")
     return ", ".join(found)
-
-
-_AFTER_WHAT_ENDS = frozenset({"each", "every", "your", "a", "an"})
 
 
 def lost_prepositions(text: str, brief: Brief) -> str:

@@ -123,7 +123,7 @@ class CopyModel:
         return [self._samples(job, order, some, attempt) for job, order, some in zip(jobs, orders, drafts, strict=True)]
 
     def fluencies(self, lines: Sequence[Line]) -> list[float]:
-        """Return how sure the model is of given lines, by which it ranks its own."""
+        """Return how sure the model is of given lines, in the units of a line's merit."""
         return fluencies(self._model, self._tokenizer, lines)
 
     def hidden_means(self, lines: Sequence[Line], layers: Sequence[int]) -> torch.Tensor:

@@ -19,9 +19,8 @@ SEAT_ROWS = 4
 # On a processor a pass of 32 rows costs two thirds of one of 64: full batches are a quarter quicker with 64. One pass
 # of a graphics card takes more rows for the same time.
 SEATS = {"cpu": 16, "cuda": 32}
-# Long texts come a few at a time and write hundreds of tokens: with more seats than these most rows are idle.
+# Long texts come a few at a time and write hundreds of tokens: half the seats, else most rows are idle.
 LONG_ROOM = 128
-LONG_SEATS = {"cpu": 8, "cuda": 16}
 # Bounds the memory of keys and values: 128 candidates with 320 tokens each; 0.9 GB for the starter in bfloat16.
 MAX_CACHED_TOKENS = 128 * 320
 
@@ -133,8 +132,8 @@ class PlainPass:
 
 def _seats(model: Any, tokens: int, room: int) -> int:
     """Return how many seats of so many tokens a pass has: fewer where prompts or what is written are long."""
-    seats = SEATS if room < LONG_ROOM else LONG_SEATS
-    return max(1, min(seats.get(model.device.type, seats["cuda"]), MAX_CACHED_TOKENS // tokens))
+    most = SEATS.get(model.device.type, SEATS["cuda"])
+    return max(1, min(most if room < LONG_ROOM else most // 2, MAX_CACHED_TOKENS // tokens))
 
 
 def _added(starts: Sequence[int], ages: Sequence[int]) -> list[int]:

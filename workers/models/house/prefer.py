@@ -16,7 +16,7 @@ from pathlib import Path
 from schemas.campaigns import Kind
 from schemas.learning import curriculum
 from workers.models.copy_loading import HOUSE_FOLDER, STARTER
-from workers.models.house.verify import Judgement, judgements
+from workers.models.house.judgements import Judgement, judgements
 from workers.models.starter import sha256_of
 from workers.models.tuning.copy import CopyTuner
 from workers.models.tuning.protocol import Judged, Lesson, Place

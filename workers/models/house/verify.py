@@ -4,7 +4,6 @@ A ridge regression in closed form: the same judgements and weights give the same
 """
 
 import argparse
-import json
 import logging
 import random
 from collections.abc import Sequence
@@ -15,18 +14,14 @@ from typing import Self
 import torch
 
 from core.errors import StateError
-from schemas.campaigns import Audience, Brand, Product
-from schemas.jobs import Brief
-from schemas.styles import Style
 from workers.checks.awkward import awkwardness
-from workers.checks.copy import check, repair
+from workers.models.copy import CopyModel
 from workers.models.copy_loading import HOUSE_FOLDER, STARTER, load
-from workers.models.tuning.trees import Line
+from workers.models.house.judgements import Judgement, judgements
 from workers.models.verifier import Verifier
 
 logger = logging.getLogger(__name__)
 
-JUDGEMENTS = Path(__file__).parent / "judgements.jsonl"
 # Of thirty. Deeper ones know the next token, lower ones the words; measured in docs/decisions/0004-copy-quality.md.
 LAYERS = (18, 21)
 PENALTY = 3000.0
@@ -34,44 +29,6 @@ PENALTY = 3000.0
 LEAST_SLOPE = 0.02
 FOLDS = 8
 SEED = 7
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A line with a reader's verdict: 1 is fit as it stands, 0.5 is true but to be touched up, 0 is false or unfit."""
-
-    line: Line
-    fit: float
-
-    @property
-    def product(self) -> str:
-        """Return what a fold must not share with another."""
-        return f"{self.line.brief.brand.name}/{self.line.brief.product.name}"
-
-    @classmethod
-    def of(cls, row: dict[str, str | float | None]) -> Self:
-        """Return the judgement of a row of the file."""
-        brief = Brief(
-            brand=Brand(name=row["brand"], voice=row["voice"]),
-            product=Product(
-                sku="judged", name=row["product"], description=row["about"], price=row["price"], offer=row["offer"]
-            ),
-            audience=Audience(id="readers", description=row["audience"]),
-            channel=row["channel"],
-            style=Style(str(row["style"])),
-        )
-        return cls(Line(brief, str(row["text"])), float(row["fit"] or 0.0))
-
-
-def judgements() -> list[Judgement]:
-    """Return verdicts to learn from: on lines that pass the checks and are still written so, but none that measure."""
-    rows = (json.loads(line) for line in JUDGEMENTS.read_text(encoding="utf-8").splitlines())
-    judged = [Judgement.of(row) for row in rows if not row.get("is_held_out")]
-    return [one for one in judged if _is_offered(one.line)]
-
-
-def _is_offered(line: Line) -> bool:
-    return repair(line.text, line.brief) == line.text and all(one.passed for one in check(line.text, line.brief))
 
 
 @dataclass(frozen=True)
@@ -85,6 +42,17 @@ class Evidence:
     def at(self, places: Sequence[int]) -> Self:
         """Return a part of it."""
         return type(self)(self.held[places], self.merit[places], self.fit[places])
+
+
+def evidence_of(model: CopyModel, judged: Sequence[Judgement]) -> Evidence:
+    """Return what a model with its adapter holds of judged lines, and how it ranks them without a verifier."""
+    lines = [one.line for one in judged]
+    awkward = torch.tensor([awkwardness(line.text, line.brief) for line in lines])
+    return Evidence(
+        held=model.hidden_means(lines, LAYERS).double(),
+        merit=torch.tensor(model.fluencies(lines)).double() - awkward.double(),
+        fit=torch.tensor([one.fit for one in judged]).double(),
+    )
 
 
 def fitted(evidence: Evidence) -> tuple[torch.Tensor, float]:
@@ -132,32 +100,26 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     judged = judgements()
     logger.info("%d lines of %d products", len(judged), len({one.product for one in judged}))
-    model = load(STARTER, str(given.adapter), "cpu", "auto", given.cache / "models", given.threads)
-    lines = [one.line for one in judged]
-    evidence = Evidence(
-        held=model.hidden_means(lines, LAYERS).double(),
-        merit=torch.tensor(
-            [
-                fluency - awkwardness(line.text, line.brief)
-                for line, fluency in zip(lines, model.fluencies(lines), strict=True)
-            ]
-        ).double(),
-        fit=torch.tensor([one.fit for one in judged]).double(),
+    evidence = evidence_of(
+        load(STARTER, str(given.adapter), "cpu", "auto", given.cache / "models", given.threads), judged
     )
     verified = cross_validated(evidence, [one.product for one in judged])
-    for name, merit in (("merit alone", evidence.merit), ("with the verifier", verified)):
-        logger.info("%s: correlation with the verdicts %.3f", name, _correlation(merit, evidence.fit))
-        for part in (0.2, 0.3, 0.5, 0.7):
-            best = evidence.fit[merit.argsort(descending=True)[: int(part * len(merit))]]
-            fit, false = (best == 1).double().mean(), (best == 0).double().mean()
-            floor = merit.sort(descending=True).values[int(part * len(merit)) - 1]
-            logger.info(
-                "  best %.0f %%: floor %.2f, fit %.0f %%, false %.0f %%", 100 * part, floor, 100 * fit, 100 * false
-            )
+    _tell("merit alone", evidence.merit, evidence.fit)
+    _tell("with the verifier", verified, evidence.fit)
     if _correlation(verified, evidence.fit) <= _correlation(evidence.merit, evidence.fit):
         raise SystemExit("on products that it did not see the verifier tells less than merit alone: nothing is written")
     probe, bias = fitted(evidence)
     Verifier(dict(zip(LAYERS, probe.float().chunk(len(LAYERS)), strict=True)), bias).write(given.adapter)
+
+
+def _tell(name: str, merit: torch.Tensor, verdicts: torch.Tensor) -> None:
+    """Log how well lines are ranked by their merit."""
+    logger.info("%s: correlation with the verdicts %.3f", name, _correlation(merit, verdicts))
+    order = merit.argsort(descending=True)
+    for percent in (20, 30, 50, 70):
+        best = order[: len(merit) * percent // 100]
+        fit, false = (100 * float((verdicts[best] == verdict).double().mean()) for verdict in (1, 0))
+        logger.info("  best %d %%: floor %.2f, fit %.0f %%, false %.0f %%", percent, merit[best[-1]], fit, false)
 
 
 def _correlation(left: torch.Tensor, right: torch.Tensor) -> float:

@@ -13,7 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from core.errors import ModelLoadError, StateError
 from schemas.jobs import Brief, Job
 from workers.models.decode import Decoder, Draft, Order
-from workers.models.house.verify import JUDGEMENTS, Evidence, cross_validated, fitted, judgements
+from workers.models.house.judgements import JUDGEMENTS, judgements
+from workers.models.house.verify import Evidence, cross_validated, fitted
 from workers.models.prompts import prompt_of
 from workers.models.tuning.trees import Line
 from workers.models.verifier import VERIFIER_NAME, Verifier, hidden_means

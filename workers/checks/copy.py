@@ -11,7 +11,7 @@ from functools import lru_cache
 from schemas.assets import Check
 from schemas.channels import ChannelSpec, Shape, channels
 from schemas.jobs import Brief
-from workers.checks import claims, form, grounding, roles, unsafe
+from workers.checks import claims, form, grounding, limits, roles, unsafe
 from workers.checks.facts import facts_of
 from workers.checks.words import sentences_of, small_words, stem, words_of
 
@@ -42,7 +42,10 @@ ENGLISH_RULES: dict[str, Rule] = {
     "grounding": grounding.ungrounded,
     "pairs": grounding.strangers,
     "prepositions": grounding.lost_prepositions,
-    "endings": grounding.lost_endings,
+    "endings": grounding.wrong_endings,
+    "conditions": limits.dropped_conditions,
+    "bounds": limits.dropped_bounds,
+    "rates": limits.dropped_rates,
     "roles": roles.swapped_roles,
     "clauses": roles.misplaced_clauses,
     "product": grounding.unnamed,

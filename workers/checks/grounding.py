@@ -10,7 +10,7 @@ from pathlib import Path
 from schemas.channels import Shape, channels
 from schemas.jobs import Brief
 from workers.checks.facts import SMALL_NUMBERS, facts_of, stems_of
-from workers.checks.words import sentences_of, stem, words_of
+from workers.checks.words import sentences_of, small_words, stem, words_of
 
 VOCABULARY = Path(__file__).parent / "data" / "vocabulary.txt"
 FUNCTION_WORDS = frozenset(
@@ -31,8 +31,12 @@ _GRADED = re.compile(r"\w{3}(?:ers?|est)$")
 _TIED = frozenset({"of", "with", "for", "from", "to", "into", "like"})
 # What stands behind a noun or verb that is over, beside function words.
 _AFTER_WHAT_ENDS = frozenset({"each", "every"})
+# What a noun with its adjectives follows, and no verb.
+_BEFORE_A_PHRASE = frozenset({"a", "an", "the", "and", "or", "of", "with", "for", "from", "in", "on", "your", "our"})
 # Letters in common from which on a word is taken for a misspelt name.
 _MANGLED = 0.75
+# Words of a phrase that a verb does not end.
+_LEAST_OF_A_PHRASE = 3
 
 
 @cache
@@ -112,10 +116,44 @@ def _prepositions(text: str) -> dict[str, str]:
     }
 
 
-def lost_endings(text: str, brief: Brief) -> str:
-    """Return pairs of words that the brief has with an -s at the end, and a line without: 'a clerk check'."""
+def wrong_endings(text: str, brief: Brief) -> str:
+    """Return words without the -s that the brief gives them, 'a clerk check', and with one too many, 'Lights roast'."""
+    return ", ".join([*_lost_endings(text, brief), *_gained_endings(text, brief), *_one_of_many(text, brief)])
+
+
+def _gained_endings(text: str, brief: Brief) -> list[str]:
+    """Return first words of a phrase of the brief that got an -s: 'Lights roast' of light roast whole beans."""
+    pairs = {pair for clause in _clauses(facts_of(brief).text) for pair in pairwise(clause)}
+    return [
+        f"{word} {after}"
+        for clause in _clauses(text)
+        for before, word, after in zip(["", *clause], clause, clause[1:], strict=False)
+        if (not before or before in _BEFORE_A_PHRASE)
+        and word.endswith("s")
+        and after not in FUNCTION_WORDS
+        and (word[:-1], after) in pairs
+        and (word, after) not in pairs
+    ]
+
+
+def _one_of_many(text: str, brief: Brief) -> list[str]:
+    """Return a longer phrase of the brief in the plural that got an 'a': 'a light roast whole beans'."""
+    told = " . ".join(" ".join(clause) for clause in _clauses(facts_of(brief).text))
+    found = []
+    for clause in _clauses(text):
+        # At the end of a clause, so that its last word is no verb: 'a sales clerk signs'.
+        start = max((place for place, word in enumerate(clause) if word in FUNCTION_WORDS), default=0)
+        phrase, last = " ".join(clause[start + 1 :]), clause[-1] if clause else ""
+        is_plural = last.endswith("s") and last[:-1] in small_words()
+        is_phrase = len(clause) - start > _LEAST_OF_A_PHRASE and phrase in told and not re.search(r"\d", phrase)
+        if is_plural and is_phrase and clause[start] in {"a", "an"} and f"{clause[start]} {phrase}" not in told:
+            found.append(f"{clause[start]} {phrase}")
+    return found
+
+
+def _lost_endings(text: str, brief: Brief) -> list[str]:
     told = {pair for clause in _clauses(facts_of(brief).text) for pair in pairwise(clause)}
-    found = [
+    return [
         f"{before} {word}"
         for clause in _clauses(text)
         for (before, word), after in zip(pairwise(clause), [*clause[2:], ""], strict=False)
@@ -125,7 +163,6 @@ def lost_endings(text: str, brief: Brief) -> str:
         and (before, word) not in told
         and any((before, plural) in told for plural in (f"{word}s", f"{word}es", f"{word[:-1]}ies"))
     ]
-    return ", ".join(found)
 
 
 def _clauses(text: str) -> list[list[str]]:

@@ -19,6 +19,8 @@ _LONGEST_UNIT = 2
 _ANY_PRODUCT_DOES = frozenset(
     stem(word) for word in ("comes", "costs", "has", "is", "makes", "offers", "ships", "starts")
 )
+# What stands before a verb that is for the reader to do.
+_BEFORE_AN_ASK = r"(?:^|[.;,!?] ?|\b(?:you|to|and|or|can|will|must|lets|helps) )"
 _IN_FRONT = re.compile(r"(?i)^((?:before|after|when|if|until|once|while|during) [^,]+), (.+)$")
 
 
@@ -31,6 +33,8 @@ def swapped_roles(text: str, brief: Brief) -> str:
     doers = _doers(facts.text)
     found = [
         *_done_by_audience(text, brief),
+        *_done_by_reader(text, facts.text),
+        *_done_by_parts(text, brief),
         *_done_their_way(text, brief),
         *_done_with_product(text, brief),
         *_owned_by_others(text, facts.text),
@@ -68,6 +72,36 @@ def _done_by_audience(text: str, brief: Brief) -> list[str]:
         is_audience = word in verbs - of_product and before in words_of(readers) and before not in FUNCTION_WORDS
         if is_product or is_audience:
             found.append(f"{before} {word}".strip())
+    return found
+
+
+def _done_by_reader(text: str, known: str) -> list[str]:
+    """Return what 'you' do in a line while the brief tells it of somebody or something else: 'a truck washes it'."""
+    found = []
+    for match in re.finditer(r"(?i)\byou (\w+)", text):
+        word = match[1].lower()
+        is_theirs = re.search(rf"(?i)\b(?:{word}s|{word}es|{word[:-1]}ies)\b", known)
+        if is_theirs and word not in FUNCTION_WORDS and not re.search(rf"(?i){_BEFORE_AN_ASK}{word}\b", known):
+            found.append(match[0])
+    return found
+
+
+def _done_by_parts(text: str, brief: Brief) -> list[str]:
+    """Return what a part of the product does in a line, while the brief has part and doing nowhere near each other.
+
+    A dryer whose sensor drops the heat has no 'motor of the dryer' that 'drops' it.
+    """
+    facts = facts_of(brief)
+    found = []
+    for name in (brief.product.name, brief.brand.name):
+        behind = rf"(?i)(\w+) of (?:the |our )?(?:[\w'-]+ ){{0,2}}{re.escape(name)}(?: [a-z]+)? (\w+s)\b"
+        for match in re.finditer(behind, text):
+            part, doing = stem(match[1]), stem(match[2])
+            is_told = (
+                doing in _ANY_PRODUCT_DOES or match[2].lower() in FUNCTION_WORDS or (part, doing) in facts.neighbours
+            )
+            if not is_told and {part, doing} <= facts.product_stems:
+                found.append(match[0])
     return found
 
 

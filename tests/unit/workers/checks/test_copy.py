@@ -131,11 +131,16 @@ def test_a_product_keeps_its_noun(brief_of: BriefOf, name: str, text: str, wrong
         ("It has two user profiles.", set()),
         ("Take the report with it.", set()),
         ("The report is what doctors sign.", set()),
+        ("Lights roast whole beans for you.", {"endings"}),
+        ("A light roast whole beans.", {"endings"}),
+        ("A bag of light roast whole beans.", set()),
+        ("The doctor lights roast fires.", set()),
     ],
 )
 def test_a_word_keeps_the_ending_that_the_brief_gives_it(brief_of: BriefOf, text: str, wrong: set[str]):
     told = (
-        "A sleep doctor signs the report. Two users with 100 readings each. Powered by the batteries with its own case."
+        "A sleep doctor signs the report. Two users with 100 readings each. Powered by the batteries with its own "
+        "case. Light roast whole beans."
     )
 
     assert failed(text, brief_of(product={"description": told})) & {"endings"} == wrong
@@ -207,6 +212,23 @@ def test_who_does_it_whose_it_is_and_what_it_is_tied_to_stay(brief_of: BriefOf, 
     wrong = failed(text, brief_of(product=product))
 
     assert wrong & {"roles", "clauses", "claims", "prices"} == ({rule} if rule else set())
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("The truck washes your cans at the curb.", None),
+        ("You wash your cans at the curb with a truck.", "roles"),
+        ("You wait at the curb, and a truck washes your cans.", None),
+        ("The lid of the Slate Truck drops the cans when a sensor sees them.", "roles"),
+        ("The lid of the Slate Truck opens at the curb.", None),
+    ],
+)
+def test_what_one_does_in_the_brief_no_other_does_in_a_line(brief_of: BriefOf, text: str, rule: str | None):
+    told = "A truck washes your cans at the curb. Its lid opens. You wait at home. A sensor at the back drops the cans."
+    product = {"name": "Slate Truck", "description": told, "offer": None}
+
+    assert failed(text, brief_of(product=product)) & {"roles"} == ({rule} if rule else set())
 
 
 @pytest.mark.parametrize(

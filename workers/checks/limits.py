@@ -1,0 +1,112 @@
+"""Does a line keep what limits a fact of the brief: the 'if' it holds under, its 'up to', its 'a minute'."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from schemas.jobs import Brief
+from workers.checks.facts import SMALL_NUMBERS
+from workers.checks.grounding import FUNCTION_WORDS
+from workers.checks.words import sentences_of, stem
+
+# Words and numbers, hyphenated ones as they stand.
+_WORD = re.compile(r"[^\W_]+(?:[.,'’-][^\W_]+)*")  # noqa: RUF001  the typographic apostrophe is meant
+_INSIDE = re.compile(r"(?i)(?<!^)\b(?:if|unless|until|only|once(?! (?:a|an|every|per)\b)|when(?! to\b)|except)\b")
+_IN_FRONT = re.compile(r"(?i)^(?:if|when|once|unless|until) ([^,]+), ([^,]+)")
+# ', making it' goes on with the same clause.
+_CLAUSES = re.compile(r", (?!\w+ing\b)")
+_LEAST_WORDS = 2
+# Of the words of a fact those that tell it, and of its condition those that keep it.
+_TELLS = 0.6
+_KEEPS = 0.34
+_NUMBER = rf"(?:[$€£]?\d[\d.,]*\d|\d|{'|'.join(SMALL_NUMBERS)})"
+_BOUNDED = re.compile(
+    r"(?i)\b(up to|about|around|at least|at most|nearly|almost|over|under|less than|more than|from)"
+    rf" ((?:the |a )?{_NUMBER})(?!\w)"
+)
+# '1,000 notes a minute', '63 g per metre': a number, one or two words, and what it is counted by.
+_RATE = re.compile(rf"(?i)(?<![\w.,])({_NUMBER}((?: [\w%]+){{1,2}})) (?:a|an|per|each|every) ([a-z]+)")
+_NO_UNITS = FUNCTION_WORDS | {"each", "every", "per"}
+
+
+@dataclass(frozen=True)
+class _Condition:
+    """A fact that holds under a condition, both as stems."""
+
+    fact: frozenset[str]
+    condition: frozenset[str]
+    told: str
+
+
+def dropped_conditions(text: str, brief: Brief) -> str:
+    """Return facts of the brief that a line tells without their condition.
+
+    'A ladder gets you a new pair if you send the old one' promises no new pair to whoever keeps the old one.
+    """
+    words = _stems(text)
+    return ", ".join(
+        f"'{one.told}' without its condition"
+        for one in _conditions(brief)
+        if len(one.fact & words) >= _TELLS * len(one.fact) and len(one.condition & words) <= _KEEPS * len(one.condition)
+    )
+
+
+def dropped_bounds(text: str, brief: Brief) -> str:
+    """Return numbers without what bounds them in the brief: '$10,000' for 'up to $10,000'."""
+    told = _told(brief)
+    found = []
+    for bounded in _BOUNDED.finditer(told):
+        number = re.compile(rf"(?i)(?<![\w.,]){re.escape(re.sub(r'^(?:the|a) ', '', bounded[2]))}(?!\w)")
+        bound = re.compile(rf"(?i)\b{bounded[1]} (?:the |a )?$")
+        if len(number.findall(told)) == 1:
+            found += [bounded[0] for match in number.finditer(text) if not bound.search(text[: match.start()])]
+    return ", ".join(found)
+
+
+def dropped_rates(text: str, brief: Brief) -> str:
+    """Return amounts without what they are counted by in the brief: '1,000 notes' for '1,000 notes a minute'."""
+    found = []
+    for rate in _RATE.finditer(_told(brief)):
+        is_amount = rate[2].split()[-1].lower() not in _NO_UNITS
+        if (
+            is_amount
+            and re.search(rf"(?i)(?<![\w.,]){re.escape(rate[1])}(?!\w)", text)
+            and stem(rate[3]) not in _stems(text)
+        ):
+            found.append(rate[0])
+    return ", ".join(found)
+
+
+@lru_cache(maxsize=512)
+def _conditions(brief: Brief) -> tuple[_Condition, ...]:
+    """Return what the brief says under a condition."""
+    found = []
+    # A name in a condition says nothing of whether the condition was told.
+    names = _stems(f"{brief.brand.name} {brief.product.name}")
+    parts = (*sentences_of(brief.product.description), brief.product.offer or "")
+    for sentence in re.split(r"; ?", "; ".join(parts)):
+        front = _IN_FRONT.match(sentence)
+        if front:
+            found.append(_Condition(_stems(front[2]), _stems(front[1]) - names, sentence))
+        for match in _INSIDE.finditer(sentence):
+            condition = _stems(re.split(r", | and ", sentence[match.end() :])[0]) - names
+            found.append(_Condition(_fact_before(sentence[: match.start()].strip()), condition, sentence))
+    return tuple(one for one in found if len(one.fact) >= _LEAST_WORDS and one.condition)
+
+
+def _fact_before(text: str) -> frozenset[str]:
+    """Return the fact that a condition behind it limits: the last clause, and behind a comma all that it joins."""
+    is_apart = text.endswith(",")
+    clause = _CLAUSES.split(text.rstrip(","))[-1]
+    if len(_stems(clause)) < _LEAST_WORDS:
+        clause = text
+    return _stems(clause if is_apart else re.split(r" (?:and|or) ", clause)[-1])
+
+
+def _told(brief: Brief) -> str:
+    product = brief.product
+    return ". ".join(part for part in (product.name, product.description, product.price, product.offer) if part)
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(stem(word) for word in _WORD.findall(text.lower()) if word not in FUNCTION_WORDS)

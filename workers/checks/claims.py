@@ -78,6 +78,11 @@ _BEFORE_A_PRICE = frozenset(
 
 # Right before an amount: 'from $59', 'from EUR 59'.
 _FROM = re.compile(r"(?i)\bfrom\W+(?:[a-z]{3}\W+)?$")
+# Behind 'costs' stands a price or the like: 'costs 50 cm wide' and 'costs 10% off' are none.
+_COSTS = re.compile(
+    r"(?i)\bcosts? (\d[\d.,]*)(?![\d.,])"
+    r"(?! ?(?:(?-i:[A-Z]{3})\b|euros?|pounds?|dollars?|cents?|pence|p\b|(?:%|percent)(?! off)))"
+)
 # What an amount is, where it is not what something costs: '290 GBP is what the packers do'. It may end in 'is the'.
 _IS_NO_PRICE = re.compile(r"\W*(?:[A-Z]{3}\W+)?is (?!the(?: price\b|$)|all\b)")
 
@@ -97,7 +102,7 @@ def unknown_numbers(text: str, brief: Brief) -> str:
 
 
 def misplaced_prices(text: str, brief: Brief) -> str:
-    """Return prices that do not stand like a price, 'runs up to 59 EUR', or lack the brief's 'from'."""
+    """Return prices that do not stand like a price, 'runs up to 59 EUR', are none, or lack the brief's 'from'."""
     price = brief.product.price or ""
     is_least = price.lower().startswith("from ")
     found = []
@@ -107,6 +112,8 @@ def misplaced_prices(text: str, brief: Brief) -> str:
             is_bare = is_least and not _FROM.search(before)
             if match[1].lower() not in _BEFORE_A_PRICE or is_bare or _IS_NO_PRICE.match(behind):
                 found.append(match[0])
+    told = facts_of(brief).text.lower()
+    found += [match[0] for match in _COSTS.finditer(text) if match[1] not in price and match[0].lower() not in told]
     return ", ".join(found)
 
 

@@ -46,6 +46,7 @@ ENGLISH_RULES: dict[str, Rule] = {
     "conditions": limits.dropped_conditions,
     "bounds": limits.dropped_bounds,
     "rates": limits.dropped_rates,
+    "compounds": limits.cut_compounds,
     "roles": roles.swapped_roles,
     "clauses": roles.misplaced_clauses,
     "product": grounding.unnamed,

@@ -26,6 +26,10 @@ _BOUNDED = re.compile(
 )
 # '1,000 notes a minute', '63 g per metre': a number, one or two words, and what it is counted by.
 _RATE = re.compile(rf"(?i)(?<![\w.,])({_NUMBER}((?: [\w%]+){{1,2}})) (?:a|an|per|each|every) ([a-z]+)")
+_COMPOUND = re.compile(
+    r"(?<![\w-])([a-z]+)-(?:like|free|proof|style|look|effect|flavou?red|scented|based|resistant|shaped|sized|type)"
+    r" ([a-z]+)"
+)
 _NO_UNITS = FUNCTION_WORDS | {"each", "every", "per"}
 
 
@@ -75,6 +79,16 @@ def dropped_rates(text: str, brief: Brief) -> str:
         ):
             found.append(rate[0])
     return ", ".join(found)
+
+
+def cut_compounds(text: str, brief: Brief) -> str:
+    """Return what lost the word that limits it: 'paper screen' of a 'paper-like screen'."""
+    told, line = _told(brief).lower(), text.lower()
+    return ", ".join(
+        compound[0]
+        for compound in _COMPOUND.finditer(told)
+        if (bare := f"{compound[1]} {compound[2]}") not in told and re.search(rf"(?<![\w-]){bare}\b", line)
+    )
 
 
 @lru_cache(maxsize=512)

@@ -4,7 +4,7 @@ from schemas.campaigns import Audience, Brand, Product
 from schemas.jobs import Brief
 from schemas.styles import Style
 from workers.checks.copy import check
-from workers.checks.limits import dropped_bounds, dropped_conditions, dropped_rates
+from workers.checks.limits import cut_compounds, dropped_bounds, dropped_conditions, dropped_rates
 
 
 def brief_of(description: str, offer: str | None = None) -> Brief:
@@ -79,16 +79,30 @@ def test_an_amount_keeps_what_it_is_counted_by(told: str, text: str, dropped: st
 
 
 @pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("A paper screen for you.", "paper-like screen"),
+        ("A paper-like screen for you.", ""),
+        ("A screen like paper.", ""),
+        ("A rain cover.", ""),
+    ],
+)
+def test_a_compound_keeps_the_part_that_limits_it(text: str, cut: str):
+    assert cut_compounds(text, brief_of("A paper-like screen. A rain-proof cover, and a rain cover.")) == cut
+
+
+@pytest.mark.parametrize(
     ("rule", "text"),
     [
         ("conditions", "Counter Two brings a new tray within three days."),
         ("bounds", "Counter Two counts 900 notes of any kind."),
         ("rates", "Counter Two weighs notes at 12 seconds."),
+        ("compounds", "Counter Two has a glass lid that is easy to clean."),
     ],
 )
 def test_every_line_is_held_to_them(rule: str, text: str):
     brief = brief_of(
-        "Counts up to 900 notes of any kind. Weighs notes at 12 seconds a bundle. "
+        "Counts up to 900 notes of any kind. Weighs notes at 12 seconds a bundle. A glass-like lid. "
         "Counter Two brings a new tray within three days if the old one breaks."
     )
 

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections import defaultdict
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from schemas.channels import Shape, channels
@@ -33,6 +33,7 @@ _TIED = frozenset({"of", "with", "for", "from", "to", "into", "like"})
 _AFTER_WHAT_ENDS = frozenset({"each", "every"})
 # What a noun with its adjectives follows, and no verb.
 _BEFORE_A_PHRASE = frozenset({"a", "an", "the", "and", "or", "of", "with", "for", "from", "in", "on", "your", "our"})
+_BEHIND_A_PHRASE = frozenset({"from", "of", "with", "for", "and", "or"})
 # Letters in common from which on a word is taken for a misspelt name.
 _MANGLED = 0.75
 # Words of a phrase that a verb does not end.
@@ -141,13 +142,15 @@ def _one_of_many(text: str, brief: Brief) -> list[str]:
     told = " . ".join(" ".join(clause) for clause in _clauses(facts_of(brief).text))
     found = []
     for clause in _clauses(text):
-        # At the end of a clause, so that its last word is no verb: 'a sales clerk signs'.
-        start = max((place for place, word in enumerate(clause) if word in FUNCTION_WORDS), default=0)
-        phrase, last = " ".join(clause[start + 1 :]), clause[-1] if clause else ""
-        is_plural = last.endswith("s") and last[:-1] in small_words()
-        is_phrase = len(clause) - start > _LEAST_OF_A_PHRASE and phrase in told and not re.search(r"\d", phrase)
-        if is_plural and is_phrase and clause[start] in {"a", "an"} and f"{clause[start]} {phrase}" not in told:
-            found.append(f"{clause[start]} {phrase}")
+        for start in (place for place, word in enumerate(clause) if word in {"a", "an"}):
+            words = list(takewhile(lambda word: word not in FUNCTION_WORDS, clause[start + 1 :]))
+            phrase, behind = " ".join(words), clause[start + 1 + len(words) :][:1]
+            # Behind it nothing, or what no verb needs: 'a sales clerk signs' is another thing.
+            is_plural = bool(words) and words[-1].endswith("s") and words[-1][:-1] in small_words()
+            is_whole = len(words) >= _LEAST_OF_A_PHRASE and (not behind or behind[0] in _BEHIND_A_PHRASE)
+            is_told = phrase in told and f"{clause[start]} {phrase}" not in told
+            if is_plural and is_whole and is_told and not re.search(r"\d", phrase):
+                found.append(f"{clause[start]} {phrase}")
     return found
 
 

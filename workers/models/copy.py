@@ -18,7 +18,7 @@ from workers.models.prompts import Prompt, prompt_of
 from workers.models.protocol import NO_PARTS, Parts, Sample
 from workers.models.tuning.preferences import fluencies, mean_log_p
 from workers.models.tuning.trees import Line
-from workers.models.verifier import Verifier, hidden_means
+from workers.models.verifier import Verifier, hidden_of
 
 # Many short drafts cost what few long ones do; the long ones pass their checks less often but can be shortened.
 CANDIDATES = {Shape.SHORT: 4, Shape.MEDIUM: 4, Shape.LONG: 3}
@@ -57,12 +57,13 @@ class Taste:
 
 # Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
 HOUSE_FLOORS = {Shape.SHORT: -1.7, Shape.MEDIUM: -1.7, Shape.LONG: -1.5}
-# Judged lines are short or of medium length: a long text is held to what it was held to, and not verified.
-VERIFIED_FLOORS = {**HOUSE_FLOORS, Shape.SHORT: -0.5, Shape.MEDIUM: -0.5}
+# Judged lines are short or of medium length: a long text is held to what it was held to, and not verified. Short lines tell
+# less of themselves, and there are fewer of them.
+VERIFIED_FLOORS = {**HOUSE_FLOORS, Shape.SHORT: -0.2, Shape.MEDIUM: 0.0}
 HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=HOUSE_FLOORS, is_guarded=True)
 # With a verifier, which may speak for a line that is less fluent.
 VERIFIED_TASTE = replace(
-    HOUSE_TASTE, floors=VERIFIED_FLOORS, slack=1.4, verified=frozenset({Shape.SHORT, Shape.MEDIUM})
+    HOUSE_TASTE, floors=VERIFIED_FLOORS, slack=2.0, verified=frozenset({Shape.SHORT, Shape.MEDIUM})
 )
 # Larger models are fluent, and each has a scale of its own.
 OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=dict.fromkeys(Shape, -math.inf))
@@ -126,9 +127,9 @@ class CopyModel:
         """Return how sure the model is of given lines, in the units of a line's merit."""
         return fluencies(self._model, self._tokenizer, lines)
 
-    def hidden_means(self, lines: Sequence[Line], layers: Sequence[int]) -> torch.Tensor:
+    def hidden_of(self, lines: Sequence[Line], layers: Sequence[int]) -> torch.Tensor:
         """Return what layers hold of given lines, which is what a verifier is fitted to."""
-        return hidden_means(self._model, self._tokenizer, lines, layers)
+        return hidden_of(self._model, self._tokenizer, lines, layers)
 
     def mean_log_p(self, lines: Sequence[Line]) -> float:
         """Return the mean log probability of a token of given lines."""

@@ -19,7 +19,7 @@ from workers.models.attention import shares_prompts
 from workers.models.passes import SEAT_ROWS, Pass, PlainPass, Shape, SharedPass
 from workers.models.prompts import Prompt
 from workers.models.readings import Reader, Reading, padded
-from workers.models.verifier import Verifier
+from workers.models.verifier import Said, Verifier, verified
 
 TOP_K = 40
 # Rows differ in how much they may write; attention costs little, so few shapes are worth more than tight ones.
@@ -80,7 +80,7 @@ class Draft:
     """One candidate: its tokens without the end, how likely they are, and whether it came to its end.
 
     `mean_log_p` is the log probability a token; `lowest_log_p` that of the most surprising one. `verified` is what a
-    verifier says of it, the mean of its tokens; 0 without one.
+    verifier says of it; 0 without one.
     """
 
     tokens: tuple[int, ...]
@@ -108,7 +108,7 @@ class _Row:
         self.is_idle = False
         self.tokens: list[int] = []
         self._log_ps: list[float] = []
-        self._heard: list[float] = []
+        self._heard: list[Said] = []
         # For each token, and the next one: what may still stand in its place.
         self._ways: list[Iterator[tuple[int, float]]] = []
         self._steps_back = 0
@@ -142,7 +142,7 @@ class _Row:
             self._end(is_finished=False)
         return None
 
-    def hear(self, said: float) -> None:
+    def hear(self, said: Said) -> None:
         """Keep what a verifier says of the newest token; of tokens that were taken back nothing is kept."""
         del self._heard[len(self.tokens) - 1 :]
         self._heard.append(said)
@@ -157,9 +157,8 @@ class _Row:
     def _end(self, *, is_finished: bool) -> None:
         log_ps = self._log_ps or [0.0]
         mean, lowest = sum(log_ps) / len(log_ps), min(log_ps)
-        heard = self._heard[: len(self.tokens)]
-        verified = sum(heard) / len(heard) if heard else 0.0
-        draft = Draft(tuple(self.tokens), mean, lowest, is_finished, verified)
+        said = verified(self._heard[: len(self.tokens)])
+        draft = Draft(tuple(self.tokens), mean, lowest, is_finished, said)
         self.drafts.append(draft)
         self.is_accepted = is_finished and (self.order.accepts is None or self.order.accepts(draft))
         self.is_idle = True

@@ -20,6 +20,8 @@ class Judgement:
 
     line: Line
     fit: float
+    # How many stages the adapter that wrote it had; 0 where that is not on record.
+    stages: int = 0
 
     @property
     def product(self) -> str:
@@ -38,7 +40,7 @@ class Judgement:
             channel=row["channel"],
             style=Style(str(row["style"])),
         )
-        return cls(Line(brief, str(row["text"])), float(row["fit"] or 0.0))
+        return cls(Line(brief, str(row["text"])), float(row["fit"] or 0.0), int(row.get("stages") or 0))
 
 
 def judgements() -> list[Judgement]:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 # Of thirty. Deeper ones know the next token, lower ones the words; measured in docs/decisions/0004-copy-quality.md.
 LAYERS = (18, 21)
-PENALTY = 3000.0
+PENALTY = 6000.0
 # Verdicts a nat of merit; of the judged lines it is 0.2 without a verifier.
 LEAST_SLOPE = 0.02
 FOLDS = 8
@@ -49,7 +49,7 @@ def evidence_of(model: CopyModel, judged: Sequence[Judgement]) -> Evidence:
     lines = [one.line for one in judged]
     awkward = torch.tensor([awkwardness(line.text, line.brief) for line in lines])
     return Evidence(
-        held=model.hidden_means(lines, LAYERS).double(),
+        held=model.hidden_of(lines, LAYERS).double(),
         merit=torch.tensor(model.fluencies(lines)).double() - awkward.double(),
         fit=torch.tensor([one.fit for one in judged]).double(),
     )
@@ -109,7 +109,9 @@ def main() -> None:
     if _correlation(verified, evidence.fit) <= _correlation(evidence.merit, evidence.fit):
         raise SystemExit("on products that it did not see the verifier tells less than merit alone: nothing is written")
     probe, bias = fitted(evidence)
-    Verifier(dict(zip(LAYERS, probe.float().chunk(len(LAYERS)), strict=True)), bias).write(given.adapter)
+    parts = probe.float().chunk(2 * len(LAYERS))
+    of_all, of_last = (dict(zip(LAYERS, some, strict=True)) for some in (parts[: len(LAYERS)], parts[len(LAYERS) :]))
+    Verifier(of_all, of_last, bias).write(given.adapter)
 
 
 def _tell(name: str, merit: torch.Tensor, verdicts: torch.Tensor) -> None:

@@ -136,6 +136,7 @@ def test_a_product_keeps_its_noun(brief_of: BriefOf, name: str, text: str, wrong
         ("The report is what doctors sign.", set()),
         ("Lights roast whole beans for you.", {"endings"}),
         ("A light roast whole beans.", {"endings"}),
+        ("A light roast whole beans from Peru.", {"endings"}),
         ("A bag of light roast whole beans.", set()),
         ("The doctor lights roast fires.", set()),
     ],

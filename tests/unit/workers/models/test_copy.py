@@ -108,7 +108,7 @@ def test_a_tokenizer_without_a_chat_format_gets_plain_text(tiny_model: Path, job
 def test_a_line_ranks_by_what_a_verifier_says_as_well(tiny_model: Path, job_of: JobOf):
     network = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32).eval()
     lexicon = Lexicon.of(AutoTokenizer.from_pretrained(tiny_model), network)
-    says = Verifier({1: torch.linspace(-1, 1, 64)}, 0.0)
+    says = Verifier({1: torch.linspace(-1, 1, 64)})
     taste = replace(OTHER_TASTE, verified=frozenset({Shape.SHORT}))
 
     unheard = CopyModel(network, lexicon, "tiny", OTHER_TASTE, says).generate([job_of(1)], 1)[0]

@@ -67,7 +67,7 @@ def orders_of(count: int) -> list[Order]:
 
 
 def decoder_of(network: PreTrainedModel) -> Decoder:
-    verifier = Verifier({1: torch.linspace(-1, 1, 64)}, 0.5)
+    verifier = Verifier({1: torch.linspace(-1, 1, 64)}, bias=0.5)
     return Decoder(network, stops=range(0, 300, 11), bans=[], newlines=[], verifier=verifier)
 
 

@@ -17,7 +17,7 @@ from workers.models.house.judgements import JUDGEMENTS, judgements
 from workers.models.house.verify import Evidence, cross_validated, fitted
 from workers.models.prompts import prompt_of
 from workers.models.tuning.trees import Line
-from workers.models.verifier import VERIFIER_NAME, Verifier, hidden_means
+from workers.models.verifier import VERIFIER_NAME, Verifier, hidden_of
 
 JobOf = Callable[..., Job]
 LAYERS = (1,)
@@ -25,7 +25,8 @@ LAYERS = (1,)
 
 def verifier() -> Verifier:
     dice = torch.Generator().manual_seed(3)
-    return Verifier({layer: torch.randn(64, generator=dice) for layer in LAYERS}, 0.25)
+    of_all, of_last = ({layer: torch.randn(64, generator=dice) for layer in LAYERS} for _ in range(2))
+    return Verifier(of_all, of_last, 0.25)
 
 
 def write(tiny_model: Path, brief: Brief, given: Verifier | None) -> tuple[list[Draft], torch.Tensor]:
@@ -46,7 +47,8 @@ def write(tiny_model: Path, brief: Brief, given: Verifier | None) -> tuple[list[
     length = len(order.prefix) + len(order.suffix)
     with torch.inference_mode():
         states = [reader(row, output_hidden_states=True).hidden_states for row in rows]
-    return whole, torch.stack([torch.cat([some[k][0, length:] for k in LAYERS], -1).mean(0) for some in states])
+    own = [torch.cat([some[k][0, length:] for k in LAYERS], -1) for some in states]
+    return whole, torch.stack([torch.cat([one.mean(0), one[-1]]) for one in own])
 
 
 def test_what_is_said_while_a_line_is_written_is_what_is_said_of_it_when_it_is_read(tiny_model: Path, job_of: JobOf):
@@ -54,7 +56,7 @@ def test_what_is_said_while_a_line_is_written_is_what_is_said_of_it_when_it_is_r
 
     drafts, held = write(tiny_model, job_of(1).brief, given)
 
-    expected = held @ torch.cat(list(given.weights.values())) + given.bias
+    expected = held @ torch.cat([*given.weights.values(), *given.last.values()]) + given.bias
     assert len(drafts) > 5
     assert [draft.verified for draft in drafts] == pytest.approx(expected.tolist(), rel=1e-4, abs=1e-3)
     assert expected.std() > 0.1
@@ -74,10 +76,10 @@ def test_lines_of_a_pack_are_read_as_each_alone(tiny_model: Path, job_of: JobOf)
         Line(job_of(1).brief, text) for text in ("Cocoa and smoke.", "Dark roast in a cup.", "Coffee before eight.")
     ]
 
-    together = hidden_means(network, tokenizer, lines, LAYERS)
+    together = hidden_of(network, tokenizer, lines, LAYERS)
 
-    alone = torch.cat([hidden_means(network, tokenizer, [line], LAYERS) for line in lines])
-    assert together.shape == (3, 64)
+    alone = torch.cat([hidden_of(network, tokenizer, [line], LAYERS) for line in lines])
+    assert together.shape == (3, 128)
     assert torch.allclose(together, alone, atol=1e-4)
     assert not torch.allclose(together[0], together[1], atol=0.1)
 
@@ -92,6 +94,16 @@ def test_a_verifier_is_read_as_it_was_written(tmp_path: Path):
     assert found.bias == given.bias
     assert list(found.weights) == list(LAYERS)
     assert all(torch.equal(found.weights[layer], given.weights[layer]) for layer in LAYERS)
+    assert all(torch.equal(found.last[layer], given.last[layer]) for layer in LAYERS)
+
+
+def test_a_verifier_of_the_mean_alone_says_nothing_of_the_last_token(tmp_path: Path):
+    save_file({"bias": torch.zeros(()), "1": torch.ones(64)}, tmp_path / VERIFIER_NAME)
+
+    found = Verifier.read(tmp_path)
+
+    assert found is not None
+    assert torch.equal(found.last[1], torch.zeros(64))
 
 
 def test_a_folder_without_one_has_none_and_a_broken_one_is_told(tmp_path: Path):
@@ -109,6 +121,7 @@ def test_a_folder_without_one_has_none_and_a_broken_one_is_told(tmp_path: Path):
         {"bias": torch.zeros(2), "1": torch.zeros(64)},
         {"bias": torch.zeros(()), "1": torch.full((64,), torch.nan)},
         {"bias": torch.zeros(()), "first": torch.zeros(64)},
+        {"bias": torch.zeros(()), "1": torch.zeros(64), "last.2": torch.zeros(64)},
         {"1": torch.zeros(64)},
     ],
 )
@@ -124,7 +137,7 @@ def test_a_verifier_of_another_model_is_refused(tiny_model: Path, weights: dict[
     network = AutoModelForCausalLM.from_pretrained(tiny_model)
 
     with pytest.raises(ModelLoadError, match="does not fit"):
-        Verifier(weights, 0.0).listen(network)
+        Verifier(weights).listen(network)
 
 
 def planted(lines: int, noise: float) -> Evidence:
@@ -137,7 +150,7 @@ def planted(lines: int, noise: float) -> Evidence:
 
 
 def test_what_tells_fit_lines_is_found_and_said_in_units_of_merit():
-    evidence = planted(20_000, 0.5)
+    evidence = planted(60_000, 0.5)
 
     probe, bias = fitted(evidence)
 

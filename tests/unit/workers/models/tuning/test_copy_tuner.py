@@ -104,7 +104,7 @@ def test_a_version_that_is_there_is_not_trained_again(writer: Path, tmp_path: Pa
 def test_a_version_keeps_the_verifier_of_the_one_that_it_goes_on_from(writer: Path, tmp_path: Path):
     mine = tuner(writer, tmp_path)
     first = mine.tune(None, lessons(2), tmp_path / "one", ignore)
-    given = Verifier({1: torch.arange(64.0)}, 0.5)
+    given = Verifier({1: torch.arange(64.0)}, bias=0.5)
     given.write(first)
 
     second = mine.tune(first, lessons(2), tmp_path / "two", ignore)

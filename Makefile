@@ -21,9 +21,10 @@ help:  ## list these targets
 
 setup: $(READY) $(BROWSER)  ## install everything into .venv, and Chromium for the tests on Debian
 
+# On Debian a Python without python3.11-venv leaves half an environment behind, which has no pip: that one is made again.
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: set PYTHON=/path/to/python3.11"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt \
 	  -e '.[postgres,worker,starters,embedded,traces]' --group dev

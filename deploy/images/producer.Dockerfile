@@ -3,6 +3,8 @@
 FROM python:3.11-slim-bookworm AS build
 COPY constraints.txt pyproject.toml /build/
 WORKDIR /build
+# Later nothing can be written beside the sources, and to compile them at each start takes a process seconds.
+ENV UV_COMPILE_BYTECODE=1
 # Libraries change seldom, so they are a layer of their own.
 RUN python -m venv /opt/factory \
  && pip install --no-cache-dir -c constraints.txt uv \

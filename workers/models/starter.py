@@ -81,6 +81,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def draft_of(folder: Path) -> Path:
+    """Return a new folder beside the one that it takes the place of when it is whole."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise ModelLoadError(
+            f"cannot keep a model in {folder.parent} ({error.strerror}): let this account write there, "
+            "or set FACTORY_HOME to a folder where it may"
+        ) from error
+
+
 def _packaged_gguf() -> Path:
     # find_spec does not import: the package itself would want llama.cpp.
     spec = importlib.util.find_spec(PACKAGE)
@@ -96,8 +108,7 @@ def _packaged_gguf() -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    draft = draft_of(folder)
     try:
         _write_tokenizer(gguf, draft)
         _write_model(gguf, draft)

@@ -7,7 +7,6 @@ taken for a model.
 import hashlib
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from diffusers import (
 from core.errors import ModelLoadError
 from workers.models.miniature.text import minilm_folder, tokenizer_and_encoder
 from workers.models.miniature.weights import SHIPPED
-from workers.models.starter import SUMS_NAME, is_intact, put_in_place, sha256_of
+from workers.models.starter import SUMS_NAME, draft_of, is_intact, put_in_place, sha256_of
 
 NOTICE = Path(__file__).parent / "NOTICE"
 LIBRARY = "library.safetensors"
@@ -55,8 +54,7 @@ def _files(weights: Path) -> list[Path]:
 
 
 def _assemble(weights: Path, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    draft = draft_of(folder)
     try:
         _pipeline(weights).save_pretrained(draft)
         shutil.copy(NOTICE, draft / NOTICE.name)

@@ -73,6 +73,17 @@ def test_an_image_runs_as_nobody_in_particular_and_every_library_is_pinned(image
     assert "HEALTHCHECK" in text
 
 
+@pytest.mark.parametrize("image", IMAGES, ids=lambda path: path.name)
+def test_a_process_compiles_no_library_when_it_starts(image: Path):
+    _, built, run_from = image.read_text().split("\nFROM ")
+    said, _, installs = built.partition("RUN ")
+
+    assert "ENV UV_COMPILE_BYTECODE=1" in said
+    # pip compiles as well, but only what uv installs reaches the image.
+    assert installs.count("uv pip install") >= 3
+    assert "pip install" not in run_from
+
+
 def test_only_what_an_image_needs_is_sent_to_its_build():
     lines = (DEPLOY.parent / ".dockerignore").read_text().splitlines()
 
@@ -215,3 +226,11 @@ def test_valkey_gets_its_password_where_no_list_of_processes_shows_it(services: 
 
     assert shlex.split(script.splitlines()[0]) == ["exec", "docker-entrypoint.sh", "valkey-server", "-", "<<END"]
     assert "requirepass $$VALKEY_PASSWORD" in script
+
+
+def test_postgres_is_asked_where_the_server_of_its_first_minute_does_not_answer(services: dict[str, Any]):
+    assert "-h 127.0.0.1" in services["postgres"]["healthcheck"]["test"][1]
+
+
+def test_empty_volumes_of_the_store_take_no_room(services: dict[str, Any]):
+    assert "-master.volumePreallocate=false" in services["s3"]["command"]

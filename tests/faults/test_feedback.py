@@ -2,7 +2,6 @@
 
 import random
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from workers.sweep import sweep
 from support.brokers import Broker
 from support.rated import a_rating, job_id, make_assets
 from support.waiting import wait_until
-from support.workers import Workers
+from support.workers import Process, Workers
 
 pytestmark = pytest.mark.timeout(600)
 ASSETS, RATERS, KILLS = 10, 60, 5
@@ -89,7 +88,7 @@ def recorded(ledger: Ledger) -> int:
     return sum(1 for _ in ledger.ratings.all(with_history=True))
 
 
-def kill(worker: subprocess.Popen[bytes]) -> None:
+def kill(worker: Process) -> None:
     assert worker.poll() is None, "it was to be killed, and ended by itself"
     worker.kill()
     worker.wait(10)

@@ -1,14 +1,7 @@
-"""The device hangs in the middle of a batch: the worker ends itself, and what it held is made by its next life.
+"""The device hangs in the middle of a batch: the worker ends itself, and what it held is made by its next life."""
 
-Run as a program, this is the factory's own worker with a model that never returns from a batch with one product.
-"""
-
-import os
 import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,46 +12,18 @@ from core.settings import Settings
 from core.storage import Storage
 from producer.verify import verify
 from schemas.campaigns import Kind
-from schemas.jobs import Job, JobState
-from schemas.versions import SHIPPED
-from workers.models.protocol import NO_PARTS, Model, Parts, Sample
+from schemas.jobs import JobState
 from workers.sweep import sweep
 
+from support.forks import Fork, celery
+from support.hanging import HANGING, run_worker
 from support.lines import line_campaign, line_jobs
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
-JOBS, BATCH = 16, 4
 # The job that hangs stands in the first batch; two more batches wait for the device meanwhile.
-HANGING = 1
-HANGING_SKU = f"NB-{HANGING:04d}"
+JOBS, BATCH = 16, 4
 LEASE_SECONDS, BATCH_LIMIT_SECONDS = 3.0, 5.0
-
-
-class HangingModel:
-    """A real model, and a device that hangs with one product."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self.version, self.device = model.version, model.device
-
-    def generate(self, jobs: Sequence[Job], attempt: int, _parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
-        if any(job.brief.product.sku == HANGING_SKU for job in jobs):
-            threading.Event().wait()
-        return self._model.generate(jobs, attempt)
-
-
-def run_worker(name: str) -> None:
-    """Run the worker of this process's settings, its model wrapped."""
-    from workers import generate  # noqa: PLC0415 - reads the environment, loads torch
-    from workers.app import app  # noqa: PLC0415
-
-    class HangingEngine(generate.Engine):
-        def model_of(self, bucket: str, version: str = SHIPPED) -> Model:
-            return HangingModel(super().model_of(bucket, version))
-
-    generate.Engine = HangingEngine
-    app.worker_main(["worker", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"])
 
 
 class Supervised:
@@ -67,26 +32,23 @@ class Supervised:
     def __init__(self, settings: Settings, ledger: Ledger, log: Path) -> None:
         self._settings, self._ledger, self._log = settings, ledger, log
         self._app = make_app(settings)
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: Fork | None = None
         self.ends: list[int] = []
 
     def start(self, name: str, *, hangs: bool) -> None:
         """Start a life of the worker, with the model that hangs or as it is."""
-        own = [str(Path(__file__)), name]
-        plain = ["-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h"]
-        path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2])])
-        environment = self._settings.environment() | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-        command = own if hangs else [*plain, "--without-gossip", "--without-mingle"]
-        with self._log.open("ab") as log:
-            self._running = subprocess.Popen([sys.executable, *command], env=environment, stdout=log, stderr=log)
+        plain = ("-A", "workers.app", "worker", "-n", f"{name}@%h", "--without-gossip", "--without-mingle")
+        call, arguments = (run_worker, (name,)) if hangs else (celery, plain)
+        self._running = Fork(call, *arguments, environment=self._settings.environment(), log=self._log)
 
     def has_died(self) -> bool:
         """Sweep, and tell whether the worker ended; its exit code is kept."""
         sweep(self._app, self._ledger)
         assert self._running
-        if self._running.poll() is None:
+        code = self._running.poll()
+        if code is None:
             return False
-        self.ends.append(self._running.returncode)
+        self.ends.append(code)
         return True
 
     def run_until_settled(self, name: str, *, hangs: bool) -> None:
@@ -164,7 +126,3 @@ def test_a_job_that_hangs_every_time_becomes_a_dead_letter_and_all_others_are_do
     assert "mend the brief, then retry" in (letter.error or "")
     # Twice in a batch, three times alone: each time the worker ended itself.
     assert worker.ends == [-signal.SIGKILL] * 5
-
-
-if __name__ == "__main__":
-    run_worker(sys.argv[1])

@@ -1,6 +1,5 @@
 """SIGKILL while music is made: a recording and its companions end exactly once, or not at all."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from schemas.campaigns import Kind
 
 from support.tiny_composer import write_composer
 from support.waiting import wait_until
-from support.workers import Workers
+from support.workers import Process, Workers
 
 CAMPAIGN = """\
 name: spring
@@ -35,7 +34,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"music_model": model, "batch_size": 1, "lease_seconds": 5.0})
 
 
-def start(workers: Workers, settings: Settings) -> subprocess.Popen[bytes]:
+def start(workers: Workers, settings: Settings) -> Process:
     """Start a worker and ring for it, as the sweep would."""
     ring(make_app(settings), Kind.MUSIC)
     return workers.start("generate")

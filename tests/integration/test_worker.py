@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +20,9 @@ from schemas.jobs import JobState
 
 from support.lines import line_campaign, line_jobs
 from support.waiting import wait_until
-from support.workers import Workers
+from support.workers import Process, Workers
 
-StartWorker = Callable[..., subprocess.Popen[bytes]]
+StartWorker = Callable[..., Process]
 
 
 @pytest.fixture

@@ -12,7 +12,10 @@ from core.settings import Settings
 from producer import campaigns
 from producer.submit import submit
 
+from support.forks import Fork, celery
 from support.waiting import wait_until
+
+Process = Fork | subprocess.Popen[bytes]
 
 
 class Workers:
@@ -21,20 +24,20 @@ class Workers:
     def __init__(self, settings: Settings, logs: Path) -> None:
         self._settings = settings
         self._logs = logs
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._started: list[Process] = []
 
     def start(
         self, name: str = "copy", queues: str | None = None, host: str | None = None, **changes: object
-    ) -> subprocess.Popen[bytes]:
+    ) -> Process:
         """Start a worker on these queues, or on all of them, with these settings changed, on this host of a network."""
         environment = self._settings.model_copy(update=changes).environment() | {"OMP_NUM_THREADS": "1"}
-        command = ["ip", "netns", "exec", host] if host else []
-        command += [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@%h"]
-        command += ["-Q", queues] if queues else []
-        with (self._logs / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [*command, "--without-gossip", "--without-mingle"], env=environment, stdout=log, stderr=log
-            )
+        arguments = ["-A", "workers.app", "worker", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
+        arguments += ["-Q", queues] if queues else []
+        log = self._logs / f"{name}.log"
+        if host:
+            process = _on_host(host, arguments, environment, log)
+        else:
+            process = Fork(celery, *arguments, environment=environment, log=log)
         self._started.append(process)
         return process
 
@@ -43,6 +46,13 @@ class Workers:
         for process in self._started:
             process.kill()
             process.wait(10)
+
+
+def _on_host(host: str, arguments: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start a worker on a host of a network, which a process that exists cannot move to."""
+    command = ["ip", "netns", "exec", host, sys.executable, "-m", "celery", *arguments]
+    with log.open("ab") as file:
+        return subprocess.Popen(command, env=environment, stdout=file, stderr=file)
 
 
 @contextmanager

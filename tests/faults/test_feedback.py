@@ -32,7 +32,7 @@ def test_kills_of_the_feedback_worker_lose_and_double_no_rating(
 ):
     changes: dict[str, object] = {"lease_seconds": 2.0}
     if database == "postgresql":
-        changes["ledger_url"] = request.getfixturevalue("postgres").new_database()
+        changes["ledger_url"] = request.getfixturevalue("postgres").new_ledger()
     settings = settings.model_copy(update=changes)
     ledger, app, workers, dice = Ledger(settings), make_app(settings), Workers(settings, tmp_path), random.Random(3)
     make_assets(ledger, ASSETS)

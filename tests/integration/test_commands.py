@@ -33,6 +33,13 @@ def here(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 
 @pytest.fixture
+def new_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run commands in a home in which nothing was started yet."""
+    monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "new"))
+    return tmp_path / "new"
+
+
+@pytest.fixture
 def ledger(settings: Settings):
     opened = Ledger(settings)
     yield opened
@@ -55,13 +62,13 @@ def states(factory: Factory, campaign: str):
     return {name: record[name] for name in ("state", "waiting", "leased", "done", "failed", "cancelled")}
 
 
-def test_plan_counts_and_starts_nothing(factory: Factory, settings: Settings):
+def test_plan_counts_and_starts_nothing(factory: Factory, new_home: Path):
     code, [planned], _ = factory("plan", "campaign.yaml", "--json")
 
     assert code == 0
     assert planned["jobs"] == JOBS
     assert planned["jobs_by_channel"]["meta.primary_text"] == 4
-    assert not settings.home.exists()
+    assert not new_home.exists()
 
 
 def test_plan_says_what_is_wrong_with_a_file_and_where(factory: Factory, tmp_path: Path):
@@ -459,14 +466,14 @@ def test_a_wrong_endpoint_names_its_variable(
     assert "FACTORY_S3_ENDPOINT" in error
 
 
-def test_a_question_in_the_wrong_folder_leaves_no_trace(factory: Factory, settings: Settings):
+def test_a_question_in_the_wrong_folder_leaves_no_trace(factory: Factory, new_home: Path):
     code, _, error = factory("watch", "spring")
     listed = factory("list")
 
     assert code == 1
     assert "is this the right folder, or is FACTORY_HOME missing?" in error
     assert (listed[0], "no campaigns" in listed[2]) == (0, True)
-    assert not settings.home.exists()
+    assert not new_home.exists()
 
 
 def test_a_bug_is_a_short_message_that_says_how_to_see_more(factory: Factory, monkeypatch: pytest.MonkeyPatch):

@@ -18,15 +18,15 @@ from schemas.jobs import JobState
 from support.inputs import AD, BRIEF, HEADLINE, an_ad, claim, state, submit
 
 
-def test_a_ledger_without_inputs_is_migrated_with_its_rows(ledger_url: str, tmp_path: Path):
-    old = Database(ledger_url)
+def test_a_ledger_without_inputs_is_migrated_with_its_rows(bare_url: str, tmp_path: Path):
+    old = Database(bare_url)
     revise(old, "0001")
     with old.write() as connection:
         for statement in OLD_ROWS:
             connection.exec_driver_sql(statement)
     old.close()
 
-    ledger = Ledger(Settings(home=tmp_path / "home", ledger_url=ledger_url))
+    ledger = Ledger(Settings(home=tmp_path / "home", ledger_url=bare_url))
     submit(ledger, an_ad())
 
     with ledger.database.read() as connection:

@@ -33,7 +33,7 @@ def database(request: pytest.FixtureRequest) -> str:
 def settings(settings: Settings, database: str, request: pytest.FixtureRequest) -> Settings:
     changes: dict[str, Any] = {"threads": 1, "batch_size": 8}
     if database == "postgresql":
-        changes["ledger_url"] = request.getfixturevalue("postgres").new_database()
+        changes["ledger_url"] = request.getfixturevalue("postgres").new_ledger()
     return settings.model_copy(update=changes)
 
 

@@ -33,7 +33,7 @@ def database(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def settings(settings: Settings, database: str, request: pytest.FixtureRequest) -> Settings:
     if database == "postgresql":
-        return settings.model_copy(update={"ledger_url": request.getfixturevalue("postgres").new_database()})
+        return settings.model_copy(update={"ledger_url": request.getfixturevalue("postgres").new_ledger()})
     return settings
 
 

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 120, what: str = "condition") -> None:
+def wait_until(
+    condition: Callable[[], object], seconds: float = 120, what: str = "condition", every_seconds: float = 0.05
+) -> None:
     """Return as soon as the condition holds; fail when it does not within the deadline."""
     pause, ends_at = threading.Event(), time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends_at, f"{what} did not come true within {seconds} s"
-        pause.wait(0.05)
+        pause.wait(every_seconds)
 
 
 def free_port() -> int:

@@ -48,8 +48,15 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [f"left out: {Path(path).name}: {reason}" for path, reason in _left_out(config).items()]
 
 
+def _lightness(item: pytest.Item) -> int:
+    rooms = item.path.relative_to(Path(__file__).parent).parts
+    return 0 if rooms[0] != "unit" else 1 if rooms[1] == "workers" else 2
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]):
     """Mark the tests that meet another broker or PostgreSQL when they are told to."""
+    # Processes take one file after the other and shall end together: models are the heaviest of the units.
+    items.sort(key=_lightness)
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
         call = getattr(item, "callspec", None)

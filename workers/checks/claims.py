@@ -80,7 +80,7 @@ _BEFORE_A_PRICE = frozenset(
 _FROM = re.compile(r"(?i)\bfrom\W+(?:[a-z]{3}\W+)?$")
 # Behind 'costs' stands a price or the like: 'costs 50 cm wide' and 'costs 10% off' are none.
 _COSTS = re.compile(
-    r"(?i)\bcosts? (\d[\d.,]*)(?![\d.,])"
+    r"(?i)\bcosts? (\d(?:[\d.,]*\d)?)(?![\d.,]*\d)"
     r"(?! ?(?:(?-i:[A-Z]{3})\b|euros?|pounds?|dollars?|cents?|pence|p\b|(?:%|percent)(?! off)))"
 )
 # What an amount is, where it is not what something costs: '290 GBP is what the packers do'. It may end in 'is the'.
@@ -113,7 +113,8 @@ def misplaced_prices(text: str, brief: Brief) -> str:
             if match[1].lower() not in _BEFORE_A_PRICE or is_bare or _IS_NO_PRICE.match(behind):
                 found.append(match[0])
     told = facts_of(brief).text.lower()
-    found += [match[0] for match in _COSTS.finditer(text) if match[1] not in price and match[0].lower() not in told]
+    prices = {quantity.number for quantity in quantities_of(price)}
+    found += [match[0] for match in _COSTS.finditer(text) if match[1] not in prices and match[0].lower() not in told]
     return ", ".join(found)
 
 

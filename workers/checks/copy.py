@@ -47,6 +47,7 @@ ENGLISH_RULES: dict[str, Rule] = {
     "bounds": limits.dropped_bounds,
     "rates": limits.dropped_rates,
     "compounds": limits.cut_compounds,
+    "halves": limits.half_told,
     "roles": roles.swapped_roles,
     "clauses": roles.misplaced_clauses,
     "product": grounding.unnamed,
@@ -202,7 +203,7 @@ def _fewer_sentences(line: str, brief: Brief, spec: ChannelSpec) -> str:
     return shorter if len(shorter) >= spec.min_characters else line
 
 
-_OF_A_WHOLE = frozenset({"length", "product", "style", "repeats"})
+_OF_A_WHOLE = frozenset({"length", "product", "style", "repeats", "conditions", "bounds", "rates"})
 
 
 def _holds(sentence: str, brief: Brief) -> bool:

@@ -48,11 +48,6 @@ _BROKEN = re.compile(
     r"\ban? (?:is|are|has|have|can)\b|[,;:] ?[,;:.]|\.\.|…|\b(?:is|are) (?:is|are|has|have|do|does)\b|"
     r"\w- (?!and|or|to)\w"
 )
-# Of a pair of facts only the first was told: 'one barista for up to 80 guests and two for you.'
-_LEFT_HANGING = re.compile(
-    r"(?i)\b(?:and|or) (?:the )?(?:(?:right|left|upper|lower|other) one|two|three|four|five|six|seven|eight|nine|ten)"
-    r"(?: for (?:you|your|it))?(?=[.;!]|$)"
-)
 _NUMBER = re.compile(r"\d(?:[\d.,]*\d)?")
 _A_PAIR = re.compile(
     r"(?i)\ban? (?:(?!pair|set|box|pack)[\w'-]+ ){0,2}"
@@ -81,8 +76,6 @@ def unfinished(text: str, brief: Brief) -> str:
     # 'on' and 'for' may end a question; 'the' and 'and' end nothing.
     if words[-1].lower() in _DANGLING and not text.endswith("?") and not re.search(r"[\d%]\W*$", text):
         return f"ends with '{words[-1]}'"
-    if match := _LEFT_HANGING.search(text):
-        return f"ends with '{match[0]}'"
     mark = r"[\w?!%)'\"]$" if channels()[brief.channel].headline else r"[.!?][\"')]?$"
     return "" if re.search(mark, text) else "the last sentence has no end"
 

@@ -124,7 +124,15 @@ def wrong_endings(text: str, brief: Brief) -> str:
 
 def _gained_endings(text: str, brief: Brief) -> list[str]:
     """Return first words of a phrase of the brief that got an -s: 'Lights roast' of light roast whole beans."""
-    pairs = {pair for clause in _clauses(facts_of(brief).text) for pair in pairwise(clause)}
+    told = _clauses(facts_of(brief).text)
+    pairs = {pair for clause in told for pair in pairwise(clause)}
+    # 'Keeps coffee hot' is right where walls keep it hot, and 'holds ten cups' of what is made to hold them.
+    begun = {
+        (word, after)
+        for clause in told
+        for before, word, after in zip(["", *clause], clause, clause[1:], strict=False)
+        if not before or before in _BEFORE_A_PHRASE
+    }
     return [
         f"{word} {after}"
         for clause in _clauses(text)
@@ -132,7 +140,7 @@ def _gained_endings(text: str, brief: Brief) -> list[str]:
         if (not before or before in _BEFORE_A_PHRASE)
         and word.endswith("s")
         and after not in FUNCTION_WORDS
-        and (word[:-1], after) in pairs
+        and (word[:-1], after) in begun
         and (word, after) not in pairs
     ]
 

@@ -11,7 +11,11 @@ from workers.checks.words import sentences_of, stem
 
 # Words and numbers, hyphenated ones as they stand.
 _WORD = re.compile(r"[^\W_]+(?:[.,'’-][^\W_]+)*")  # noqa: RUF001  the typographic apostrophe is meant
-_INSIDE = re.compile(r"(?i)(?<!^)\b(?:if|unless|until|only|once(?! (?:a|an|every|per)\b)|when(?! to\b)|except)\b")
+# 'Until six' is a time, 'once a month' a number, 'not only' no condition.
+_INSIDE = re.compile(
+    r"(?i)(?<!^)\b(?:if|unless|until(?! \d| noon| six| seven| eight| nine| ten)|(?<!not )only|"
+    r"once(?! (?:a|an|every|per)\b)|when(?! to\b)|except)\b"
+)
 _IN_FRONT = re.compile(r"(?i)^(?:if|when|once|unless|until) ([^,]+), ([^,]+)")
 # ', making it' goes on with the same clause.
 _CLAUSES = re.compile(r", (?!\w+ing\b)")
@@ -20,15 +24,29 @@ _LEAST_WORDS = 2
 _TELLS = 0.6
 _KEEPS = 0.34
 _NUMBER = rf"(?:[$€£]?\d[\d.,]*\d|\d|{'|'.join(SMALL_NUMBERS)})"
-_BOUNDED = re.compile(
-    r"(?i)\b(up to|about|around|at least|at most|nearly|almost|over|under|less than|more than|from)"
-    rf" ((?:the |a )?{_NUMBER})(?!\w)"
-)
+# Bounds that mean the same; 'over two shoulders' is none.
+_AT_MOST = r"up to|at most|less than|under(?= [$€£]?\d)"
+_ABOUT = r"about|nearly|almost|around(?= [$€£]?\d)"
+_AT_LEAST = r"at least|more than|over(?= [$€£]?\d)"
+_PLAIN = re.compile(r"\(\?=.*?\)")
+_BOUNDED = re.compile(rf"(?i)\b(?:({_AT_MOST})|({_ABOUT})|({_AT_LEAST})) (?:the |a )?({_NUMBER})(?!\w)")
 # '1,000 notes a minute', '63 g per metre': a number, one or two words, and what it is counted by.
-_RATE = re.compile(rf"(?i)(?<![\w.,])({_NUMBER}((?: [\w%]+){{1,2}})) (?:a|an|per|each|every) ([a-z]+)")
+_EACH = (
+    "second|minute|hour|day|night|week|month|year|charge|pack|packet|bar|bag|bundle|box|bottle|cup|metre|meter|person|"
+    "guest|head|piece|page|side|lesson|visit"
+)
+_RATE = re.compile(
+    rf"(?i)(?<![\w.,])({_NUMBER}((?: [\w%]+){{1,2}})) (?:an? (?=(?:{_EACH})\b)|(?:per|each|every) )([a-z]+)"
+)
 _COMPOUND = re.compile(
     r"(?<![\w-])([a-z]+)-(?:like|free|proof|style|look|effect|flavou?red|scented|based|resistant|shaped|sized|type)"
     r" ([a-z]+)"
+)
+_SMALL = "|".join(SMALL_NUMBERS)
+# 'For two, three or four' is a list, and none of it is missing.
+_HALF = re.compile(
+    rf"(?i)(?<!\b(?:one|two|six|ten) )(?<!\b(?:four|five|nine) )(?<!\b(?:three|seven|eight) )"
+    rf"\b(?:and|or) (?:the )?(?:(?:right|left|upper|lower|other) one|{_SMALL})(?: for (?:you|your|it))?(?=[.;!]|$)"
 )
 _NO_UNITS = FUNCTION_WORDS | {"each", "every", "per"}
 
@@ -57,12 +75,14 @@ def dropped_conditions(text: str, brief: Brief) -> str:
 
 def dropped_bounds(text: str, brief: Brief) -> str:
     """Return numbers without what bounds them in the brief: '$10,000' for 'up to $10,000'."""
-    told = _told(brief)
+    told = f"{brief.product.description}. {brief.product.offer or ''}"
     found = []
     for bounded in _BOUNDED.finditer(told):
-        number = re.compile(rf"(?i)(?<![\w.,]){re.escape(re.sub(r'^(?:the|a) ', '', bounded[2]))}(?!\w)")
-        bound = re.compile(rf"(?i)\b{bounded[1]} (?:the |a )?$")
-        if len(number.findall(told)) == 1:
+        alike = _AT_MOST if bounded[1] else _ABOUT if bounded[2] else _AT_LEAST
+        number = re.compile(rf"(?i)(?<![\w.,]){re.escape(bounded[4])}(?!\w)")
+        bound = re.compile(rf"(?i)\b(?:{_PLAIN.sub('', alike)}) (?:the |a )?$")
+        # Said again, or part of a name, a number may stand for itself.
+        if len(number.findall(f"{told} {brief.product.name}")) == 1:
             found += [bounded[0] for match in number.finditer(text) if not bound.search(text[: match.start()])]
     return ", ".join(found)
 
@@ -91,20 +111,26 @@ def cut_compounds(text: str, brief: Brief) -> str:
     )
 
 
+def half_told(text: str, brief: Brief) -> str:
+    """Return where only the first of a pair of facts was told: 'one barista for 80 guests and two for you'."""
+    told = brief.product.description.lower()
+    return ", ".join(match[0] for match in _HALF.finditer(text) if match[0].lower() not in told)
+
+
 @lru_cache(maxsize=512)
 def _conditions(brief: Brief) -> tuple[_Condition, ...]:
     """Return what the brief says under a condition."""
     found = []
-    # A name in a condition says nothing of whether the condition was told.
+    # A name says nothing of whether a fact or its condition was told.
     names = _stems(f"{brief.brand.name} {brief.product.name}")
     parts = (*sentences_of(brief.product.description), brief.product.offer or "")
     for sentence in re.split(r"; ?", "; ".join(parts)):
         front = _IN_FRONT.match(sentence)
         if front:
-            found.append(_Condition(_stems(front[2]), _stems(front[1]) - names, sentence))
+            found.append(_Condition(_stems(front[2]) - names, _stems(front[1]) - names, sentence))
         for match in _INSIDE.finditer(sentence):
             condition = _stems(re.split(r", | and ", sentence[match.end() :])[0]) - names
-            found.append(_Condition(_fact_before(sentence[: match.start()].strip()), condition, sentence))
+            found.append(_Condition(_fact_before(sentence[: match.start()].strip()) - names, condition, sentence))
     return tuple(one for one in found if len(one.fact) >= _LEAST_WORDS and one.condition)
 
 

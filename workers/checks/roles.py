@@ -21,6 +21,7 @@ _ANY_PRODUCT_DOES = frozenset(
 )
 # What stands before a verb that is for the reader to do.
 _BEFORE_AN_ASK = r"(?:^|[.;,!?] ?|\b(?:you|to|and|or|can|will|must|lets|helps) )"
+_PREPOSITIONS = "along|before|after|for|of|on|at|with|from|to|by|through|per|over|under|and|or"
 _IN_FRONT = re.compile(r"(?i)^((?:before|after|when|if|until|once|while|during) [^,]+), (.+)$")
 
 
@@ -80,7 +81,9 @@ def _done_by_reader(text: str, known: str) -> list[str]:
     found = []
     for match in re.finditer(r"(?i)\byou (\w+)", text):
         word = match[1].lower()
-        is_theirs = re.search(rf"(?i)\b(?:{word}s|{word}es|{word[:-1]}ies)\b", known)
+        # Somebody, the verb, and what it is done to: 'orders before noon' and 'gets you a pair' are other things.
+        doing = rf"(?<=[^\W_] )(?:{word}s|{word}es|{word[:-1]}ies) (?!(?:you|{_PREPOSITIONS})\b)\w"
+        is_theirs = word != "get" and re.search(rf"(?i){doing}", known)
         if is_theirs and word not in FUNCTION_WORDS and not re.search(rf"(?i){_BEFORE_AN_ASK}{word}\b", known):
             found.append(match[0])
     return found

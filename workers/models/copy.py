@@ -58,7 +58,7 @@ class Taste:
 # Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
 HOUSE_FLOORS = {Shape.SHORT: -1.7, Shape.MEDIUM: -1.7, Shape.LONG: -1.5}
 # Judged lines are short or of medium length: a long text is held to what it was held to, and not verified.
-# Of short lines a verifier tells less, and fewer pass.
+# Lower than a reader would like, for yield.
 VERIFIED_FLOORS = {**HOUSE_FLOORS, Shape.SHORT: -0.5, Shape.MEDIUM: -0.3}
 HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=HOUSE_FLOORS, is_guarded=True)
 # With a verifier, which may speak for a line that is less fluent.

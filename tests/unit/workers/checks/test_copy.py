@@ -62,8 +62,8 @@ def test_a_line_that_says_only_what_the_brief_says_passes(brief_of: BriefOf, cha
         ("length", "Dark roast."),
         ("ending", "Dark espresso roast with notes of cocoa and"),
         ("ending", "Dark espresso roast with notes of cocoa and brown sugar, and then it…"),
-        ("ending", "Dark espresso roast in one bag for commuters and two for you."),
-        ("ending", "Notes of cocoa in the left bag and the right one."),
+        ("halves", "Dark espresso roast in one bag for commuters and two for you."),
+        ("halves", "Notes of cocoa in the left bag and the right one."),
         ("prices", "Dark espresso roast, whole beans. It costs 250 g of cocoa."),
         ("placeholders", "Dark espresso roast with notes of [flavor] and brown sugar."),
         ("placeholders", "Brand: Northbeam Coffee. Dark espresso roast for you."),
@@ -139,12 +139,13 @@ def test_a_product_keeps_its_noun(brief_of: BriefOf, name: str, text: str, wrong
         ("A light roast whole beans from Peru.", {"endings"}),
         ("A bag of light roast whole beans.", set()),
         ("The doctor lights roast fires.", set()),
+        ("Keeps coffee hot for you.", set()),
     ],
 )
 def test_a_word_keeps_the_ending_that_the_brief_gives_it(brief_of: BriefOf, text: str, wrong: set[str]):
     told = (
         "A sleep doctor signs the report. Two users with 100 readings each. Powered by the batteries with its own "
-        "case. Light roast whole beans."
+        "case. Light roast whole beans. Two walls keep coffee hot."
     )
 
     assert failed(text, brief_of(product={"description": told})) & {"endings"} == wrong
@@ -224,12 +225,17 @@ def test_who_does_it_whose_it_is_and_what_it_is_tied_to_stay(brief_of: BriefOf, 
         ("The truck washes your cans at the curb.", None),
         ("You wash your cans at the curb with a truck.", "roles"),
         ("You wait at the curb, and a truck washes your cans.", None),
+        ("You get new cans from the truck.", None),
+        ("You order cans at the curb.", None),
         ("The lid of the Slate Truck drops the cans when a sensor sees them.", "roles"),
         ("The lid of the Slate Truck opens at the curb.", None),
     ],
 )
 def test_what_one_does_in_the_brief_no_other_does_in_a_line(brief_of: BriefOf, text: str, rule: str | None):
-    told = "A truck washes your cans at the curb. Its lid opens. You wait at home. A sensor at the back drops the cans."
+    told = (
+        "A truck washes your cans at the curb. Its lid opens. You wait at home. A sensor at the back drops the cans. "
+    )
+    told += "Orders before noon come today. The truck gets you new cans."
     product = {"name": "Slate Truck", "description": told, "offer": None}
 
     assert failed(text, brief_of(product=product)) & {"roles"} == ({rule} if rule else set())

@@ -3,8 +3,8 @@ import pytest
 from schemas.campaigns import Audience, Brand, Product
 from schemas.jobs import Brief
 from schemas.styles import Style
-from workers.checks.copy import check
-from workers.checks.limits import cut_compounds, dropped_bounds, dropped_conditions, dropped_rates
+from workers.checks.copy import check, repair
+from workers.checks.limits import cut_compounds, dropped_bounds, dropped_conditions, dropped_rates, half_told
 
 
 def brief_of(description: str, offer: str | None = None) -> Brief:
@@ -37,6 +37,9 @@ def brief_of(description: str, offer: str | None = None) -> Brief:
         ("Lifts the lid when it is hot and lowers it again when it cools.", "Lifts the lid when it is hot.", False),
         ("You swap it when the child grows, up to once a month.", "You swap it when the child grows.", False),
         ("Reads probes, then proposes when to water each block.", "Reads probes.", False),
+        ("Counter Two beeps when the lid is open. It counts notes.", "Counter Two counts notes.", False),
+        ("Olive soap not only for hands. Cedar oil.", "Olive soap with cedar oil.", False),
+        ("The shop opens daily from eight until six.", "The shop opens daily from eight.", False),
         ("Runs for ten hours; returns to its dock when the battery is low.", "Runs for ten hours.", False),
     ],
 )
@@ -59,6 +62,11 @@ def test_the_condition_of_an_offer_is_one_too():
         # Which of both is meant, nobody can tell.
         ("Up to 6 cars, and 6 vans.", "Takes 6 vans.", ""),
         ("Holds up to 25 litres.", "Holds 250 litres.", ""),
+        ("Holds up to 25 litres.", "Holds at most 25 litres.", ""),
+        ("Weighs more than 25 kg.", "Weighs over 25 kg.", ""),
+        ("Weighs more than 25 kg.", "Weighs up to 25 kg.", "more than 25"),
+        ("Straps that go over two shoulders.", "Straps for two shoulders.", ""),
+        ("Beans from two farms in Peru.", "Two farms in Peru grow the beans.", ""),
     ],
 )
 def test_a_number_keeps_what_bounds_it(told: str, text: str, dropped: str):
@@ -72,6 +80,7 @@ def test_a_number_keeps_what_bounds_it(told: str, text: str, dropped: str):
         ("Counts 1,000 notes a minute.", "It counts 1,000 notes every minute.", ""),
         ("The rope weighs 63 g per metre.", "The rope weighs 63 g.", "63 g per metre"),
         ("Two days aboard a 27-foot sloop.", "Two days aboard the 27-foot sloop.", ""),
+        ("It has two straps a child can close.", "It has two straps.", ""),
     ],
 )
 def test_an_amount_keeps_what_it_is_counted_by(told: str, text: str, dropped: str):
@@ -89,6 +98,28 @@ def test_an_amount_keeps_what_it_is_counted_by(told: str, text: str, dropped: st
 )
 def test_a_compound_keeps_the_part_that_limits_it(text: str, cut: str):
     assert cut_compounds(text, brief_of("A paper-like screen. A rain-proof cover, and a rain cover.")) == cut
+
+
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        ("One barista for up to 80 guests and two for you.", "and two for you"),
+        ("One barista for up to 80 guests and two for up to 150.", ""),
+        ("A game for two, three or four.", ""),
+        ("A game with cards for children between six and ten.", ""),
+    ],
+)
+def test_a_pair_is_told_whole(text: str, half: str):
+    told = "One barista for up to 80 guests and two for up to 150. Cards for children between six and ten."
+
+    assert half_told(text, brief_of(told)) == half
+
+
+def test_what_a_long_text_says_elsewhere_is_not_missing():
+    brief = brief_of("A ladder gets you a new pair if you send the old one. Wool tights in black and grey.")
+    text = "Wool tights in black and grey. A ladder gets you a new pair. For that you send the old one."
+
+    assert "gets you a new pair" in repair(text, brief.model_copy(update={"channel": "product.description"}))
 
 
 @pytest.mark.parametrize(

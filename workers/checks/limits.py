@@ -23,32 +23,34 @@ _LEAST_WORDS = 2
 # Of the words of a fact those that tell it, and of its condition those that keep it.
 _TELLS = 0.6
 _KEEPS = 0.34
-_NUMBER = rf"(?:[$€£]?\d[\d.,]*\d|\d|{'|'.join(SMALL_NUMBERS)})"
-# Bounds that mean the same; 'over two shoulders' is none.
-_AT_MOST = r"up to|at most|less than|under(?= [$€£]?\d)"
-_ABOUT = r"about|nearly|almost|around(?= [$€£]?\d)"
-_AT_LEAST = r"at least|more than|over(?= [$€£]?\d)"
-_PLAIN = re.compile(r"\(\?=.*?\)")
-_BOUNDED = re.compile(rf"(?i)\b(?:({_AT_MOST})|({_ABOUT})|({_AT_LEAST})) (?:the |a )?({_NUMBER})(?!\w)")
+_SMALL = "|".join(SMALL_NUMBERS)
+_NUMBER = rf"(?:[$€£]?\d[\d.,]*\d|\d|{_SMALL})"
+# Those of one row mean the same. Before a word some tell a place, 'over two shoulders', so they want digits.
+_BOUNDS = (
+    ("up to", "at most", "less than", "under"),
+    ("about", "nearly", "almost", "around"),
+    ("at least", "more than", "over"),
+)
+_OF_PLACE = frozenset({"under", "around", "over"})
+_BOUNDED = re.compile(rf"(?i)\b({'|'.join(word for row in _BOUNDS for word in row)}) (?:the |a )?({_NUMBER})(?!\w)")
 # '1,000 notes a minute', '63 g per metre': a number, one or two words, and what it is counted by.
-_EACH = (
+_UNITS = (
     "second|minute|hour|day|night|week|month|year|charge|pack|packet|bar|bag|bundle|box|bottle|cup|metre|meter|person|"
     "guest|head|piece|page|side|lesson|visit"
 )
 _RATE = re.compile(
-    rf"(?i)(?<![\w.,])({_NUMBER}((?: [\w%]+){{1,2}})) (?:an? (?=(?:{_EACH})\b)|(?:per|each|every) )([a-z]+)"
+    rf"(?i)(?<![\w.,])({_NUMBER}((?: [\w%]+){{1,2}})) (?:an? (?=(?:{_UNITS})\b)|(?:per|each|every) )([a-z]+)"
 )
+_NO_AMOUNTS = FUNCTION_WORDS | {"each", "every", "per"}
 _COMPOUND = re.compile(
     r"(?<![\w-])([a-z]+)-(?:like|free|proof|style|look|effect|flavou?red|scented|based|resistant|shaped|sized|type)"
     r" ([a-z]+)"
 )
-_SMALL = "|".join(SMALL_NUMBERS)
 # 'For two, three or four' is a list, and none of it is missing.
 _HALF = re.compile(
     rf"(?i)(?<!\b(?:one|two|six|ten) )(?<!\b(?:four|five|nine) )(?<!\b(?:three|seven|eight) )"
     rf"\b(?:and|or) (?:the )?(?:(?:right|left|upper|lower|other) one|{_SMALL})(?: for (?:you|your|it))?(?=[.;!]|$)"
 )
-_NO_UNITS = FUNCTION_WORDS | {"each", "every", "per"}
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,15 @@ def dropped_bounds(text: str, brief: Brief) -> str:
     told = f"{brief.product.description}. {brief.product.offer or ''}"
     found = []
     for bounded in _BOUNDED.finditer(told):
-        alike = _AT_MOST if bounded[1] else _ABOUT if bounded[2] else _AT_LEAST
-        number = re.compile(rf"(?i)(?<![\w.,]){re.escape(bounded[4])}(?!\w)")
-        bound = re.compile(rf"(?i)\b(?:{_PLAIN.sub('', alike)}) (?:the |a )?$")
+        bound = bounded[1].lower()
+        if bound in _OF_PLACE and not re.match(r"[$€£]?\d", bounded[2]):
+            continue
+        number = re.compile(rf"(?i)(?<![\w.,]){re.escape(bounded[2])}(?!\w)")
+        alike = "|".join(next(row for row in _BOUNDS if bound in row))
+        kept = re.compile(rf"(?i)\b(?:{alike}) (?:the |a )?$")
         # Said again, or part of a name, a number may stand for itself.
         if len(number.findall(f"{told} {brief.product.name}")) == 1:
-            found += [bounded[0] for match in number.finditer(text) if not bound.search(text[: match.start()])]
+            found += [bounded[0] for match in number.finditer(text) if not kept.search(text[: match.start()])]
     return ", ".join(found)
 
 
@@ -91,7 +96,7 @@ def dropped_rates(text: str, brief: Brief) -> str:
     """Return amounts without what they are counted by in the brief: '1,000 notes' for '1,000 notes a minute'."""
     found = []
     for rate in _RATE.finditer(_told(brief)):
-        is_amount = rate[2].split()[-1].lower() not in _NO_UNITS
+        is_amount = rate[2].split()[-1].lower() not in _NO_AMOUNTS
         if (
             is_amount
             and re.search(rf"(?i)(?<![\w.,]){re.escape(rate[1])}(?!\w)", text)

@@ -20,8 +20,6 @@ class Judgement:
 
     line: Line
     fit: float
-    # How many stages the adapter that wrote it had; 0 where that is not on record.
-    stages: int = 0
 
     @property
     def product(self) -> str:
@@ -40,7 +38,7 @@ class Judgement:
             channel=row["channel"],
             style=Style(str(row["style"])),
         )
-        return cls(Line(brief, str(row["text"])), float(row["fit"] or 0.0), int(row.get("stages") or 0))
+        return cls(Line(brief, str(row["text"])), float(row["fit"] or 0.0))
 
 
 def judgements() -> list[Judgement]:

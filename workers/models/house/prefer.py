@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from schemas.campaigns import Kind
-from schemas.channels import Shape, channels
 from schemas.learning import curriculum
 from workers.models.copy_loading import HOUSE_FOLDER, STARTER
 from workers.models.house.judgements import Judgement, judgements
@@ -30,13 +29,13 @@ SEED = 7
 
 
 def lessons(judged: Sequence[Judgement]) -> list[Lesson]:
-    """Return pairs of lines of one product and shape with different verdicts; no line is in more than a few of them."""
-    alike: dict[tuple[str, Shape], list[Judgement]] = defaultdict(list)
+    """Return pairs of lines of one product with different verdicts; no line is in more than a few of them."""
+    by_product: dict[str, list[Judgement]] = defaultdict(list)
     for one in judged:
-        alike[one.product, channels()[one.line.brief.channel].shape].append(one)
+        by_product[one.product].append(one)
     dice = random.Random(SEED)
     found = []
-    for (product, _), some in sorted(alike.items()):
+    for product, some in sorted(by_product.items()):
         pairs = [(better, worse) for better in some for worse in some if better.fit > worse.fit]
         dice.shuffle(pairs)
         used: Counter[int] = Counter()
@@ -58,15 +57,11 @@ def main() -> None:
     parser.add_argument(
         "--adapter", type=Path, required=True, help="what it goes on from: the adapter of the stage before"
     )
-    parser.add_argument(
-        "--stages", type=int, help="learn only from lines that an adapter of so many stages wrote: best, of its own"
-    )
-    parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
     parser.add_argument("--out", type=Path, default=HOUSE_FOLDER, help="where the adapter is written")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    pairs = lessons([one for one in judgements() if given.stages in {None, one.stages}])
+    pairs = lessons(judgements())
     logger.info("%d pairs of %d products", len(pairs), len({pair.product for pair in pairs}))
 
     def watch(step: int, steps: int, losses: Mapping[str, float]) -> None:
@@ -74,11 +69,10 @@ def main() -> None:
             "step %d of %d: %s", step, steps, ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
         )
 
-    recipe = RECIPE.model_copy(update={"epochs": given.epochs})
-    tuner = CopyTuner(STARTER, given.cache / "models", recipe, Place("cpu", "auto", given.threads))
+    tuner = CopyTuner(STARTER, given.cache / "models", RECIPE, Place("cpu", "auto", given.threads))
     # Another adapter, other pairs or another recipe are another training.
     begins = [sha256_of(path) for path in sorted(given.adapter.glob("*.safetensors"))]
-    name = hashlib.sha256(repr((begins, pairs, recipe)).encode()).hexdigest()[:16]
+    name = hashlib.sha256(repr((begins, pairs, RECIPE)).encode()).hexdigest()[:16]
     version = tuner.tune(given.adapter, pairs, given.cache / "house-preferences" / name, watch)
     shutil.copytree(version, given.out, dirs_exist_ok=True)
 

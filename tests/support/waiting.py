@@ -1,9 +1,17 @@
-"""Waiting for what other processes do: a condition with a deadline."""
+"""What tests and other processes must agree on: when something is so, and who listens where."""
 
+import contextlib
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable
+from itertools import cycle, islice
+
+# A hundred ports for each of a hundred processes that run tests at the same time.
+FIRST_PORT, PORTS, PROCESSES = 22_000, 100, 100
+_FIRST_OWN = FIRST_PORT + os.getpid() % PROCESSES * PORTS
+_OWN_PORTS = cycle(range(_FIRST_OWN, _FIRST_OWN + PORTS))
 
 
 def wait_until(
@@ -17,7 +25,13 @@ def wait_until(
 
 
 def free_port() -> int:
-    """Return a port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody uses, of some that are this process's own.
+
+    They lie below those that the system hands out to clients: one of them could be taken before a server listens, or
+    while it is killed and started again.
+    """
+    for port in islice(_OWN_PORTS, PORTS):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"none of {PORTS} ports from {_FIRST_OWN} on is free")

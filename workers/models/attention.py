@@ -32,7 +32,8 @@ class SharedLayer(DynamicLayer):
         self.own = [some.new_zeros(seats, some.shape[1], rows, room, some.shape[3]) for some in like]
         self._seats = torch.arange(seats, device=like[0].device).repeat_interleave(rows)
         self._rows = torch.arange(rows, device=like[0].device).repeat(seats)
-        self.ages = torch.zeros_like(self._rows)
+        # Of the rows that a pass computes: where they sit, and how many tokens each has written.
+        self.places, self.ages = torch.arange(seats * rows, device=like[0].device), torch.zeros_like(self._rows)
 
     def seat(self, seat: int, start: int, prompt: tuple[torch.Tensor, torch.Tensor]) -> None:
         """Copy a part of a prompt to its place."""
@@ -40,15 +41,17 @@ class SharedLayer(DynamicLayer):
             place[seat, :, start : start + some.shape[2]] = some[0]
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: Any, **_more: Any) -> Any:
-        """Write the token of every row at its age; return the layer itself, for `attend`."""
+        """Write the token of each computed row at its age; return the layer itself, for `attend`."""
         for own, states in zip(self.own, (key_states, value_states), strict=True):
-            own[self._seats, :, self._rows, self.ages] = states[:, :, 0]
+            own[self._seats[self.places], :, self._rows[self.places], self.ages] = states[:, :, 0]
         return self, self
 
     def attend(self, query: torch.Tensor, mask: torch.Tensor, scaling: float) -> torch.Tensor:
-        """Return what every row sees: (rows, 1, heads, size of a head)."""
+        """Return what each computed row sees: (computed rows, 1, heads, size of a head)."""
         seats, heads, rows, _, size = self.own[0].shape
         length = self.prompts[0].shape[2]
+        # All seats attend, so that these products have one shape; they cost little.
+        query = query.new_zeros(seats * rows, *query.shape[1:]).index_copy_(0, self.places, query)
         # (all rows, query heads, 1, size) -> (seats, heads, rows, queries a head, size)
         queries = query.reshape(seats, rows, heads, -1, size).transpose(1, 2)
         seen = queries.reshape(seats, heads, -1, size) @ self.prompts[0].transpose(-1, -2)
@@ -58,7 +61,7 @@ class SharedLayer(DynamicLayer):
         shared = weights[..., :length].reshape(seats, heads, -1, length) @ self.prompts[1]
         written = weights[..., length:] @ self.own[1]
         found = shared.view(written.shape) + written
-        return found.transpose(1, 2).reshape(seats * rows, 1, -1, found.shape[-1])
+        return found.transpose(1, 2).reshape(seats * rows, 1, -1, found.shape[-1])[self.places]
 
 
 def shares_prompts(model: Any) -> bool:

@@ -10,13 +10,15 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any, Protocol
 
 import torch
 
 from workers.models.attention import shares_prompts
-from workers.models.passes import SEAT_ROWS, Pass, PlainPass, Shape, SharedPass
+from workers.models.counts import counts_of
+from workers.models.passes import SEAT_ROWS, Newest, Pass, PlainPass, Shape, SharedPass
 from workers.models.prompts import Prompt
 from workers.models.readings import Reader, Reading, padded
 from workers.models.verifier import Said, Verifier, verified
@@ -204,7 +206,7 @@ class Decoder:
         self._model = model
         self._listener = verifier.listen(model) if verifier else None
         self._reader = Reader(model)
-        self._pass: Callable[[Any, Shape], Pass] = SharedPass if shares_prompts(model) else PlainPass
+        self._shares_prompts = shares_prompts(model)
         size = model.config.get_text_config().vocab_size
         self.stops = frozenset((*stops, *newlines))
         self._bans = self._ids(size, bans)
@@ -213,6 +215,13 @@ class Decoder:
 
     def _ids(self, size: int, ids: Sequence[int]) -> torch.Tensor:
         return torch.tensor(sorted({i for i in ids if i < size}), dtype=torch.long, device=self._model.device)
+
+    @cached_property
+    def _counts(self) -> Sequence[int]:
+        return counts_of(self._model, self._listener)
+
+    def _pass(self, shape: Shape) -> Pass:
+        return SharedPass(self._model, shape, self._counts) if self._shares_prompts else PlainPass(self._model, shape)
 
     @torch.inference_mode()
     def write(self, orders: Sequence[Order]) -> list[list[Draft]]:
@@ -235,26 +244,26 @@ class Decoder:
         waiting = self._parties(sorted(jobs, key=lambda rows: -rows[0].order.max_tokens))
         for first in waiting:
             queue = chain([first], waiting)
-            current = self._pass(self._model, shape)
+            current = self._pass(shape)
             rows: list[_Row | None] = [None] * (current.seats * SEAT_ROWS)
             seated: dict[int, _Party] = {}
             self._fill(current, rows, seated, queue)
             while any(rows):
-                tokens = [row.tokens[-1] if row else 0 for row in rows]
-                ages = [len(row.tokens) - 1 if row else 0 for row in rows]
-                logits = current.forward(tokens, ages)
-                self._hear(rows)
-                self._advance(rows, logits, self._bans, STEPS_BACK if current.is_open else 0)
+                live = [(place, row) for place, row in enumerate(rows) if row]
+                newest = [Newest(place, row.tokens[-1], len(row.tokens) - 1) for place, row in live]
+                logits = current.forward(newest)
+                self._hear([row for _, row in live], current.indices_of(newest))
+                self._advance([row for _, row in live], logits, self._bans, STEPS_BACK if current.is_open else 0)
                 if current.is_open:
                     self._fill(current, rows, seated, queue)
                 else:
                     rows = [None if row is None or row.is_idle else row for row in rows]
 
-    def _hear(self, rows: Sequence[_Row | None]) -> None:
+    def _hear(self, rows: Sequence[_Row], indices: Sequence[int]) -> None:
         if self._listener:
-            for row, said in zip(rows, self._listener.newest(), strict=True):
-                if row:
-                    row.hear(said)
+            said = self._listener.newest()
+            for row, index in zip(rows, indices, strict=True):
+                row.hear(said[index])
 
     def _parties(self, jobs: Sequence[list[_Row]]) -> Iterator[_Party]:
         """Yield what fits a seat each, as late as it is asked for."""
@@ -287,11 +296,10 @@ class Decoder:
             self._advance(rows, party.reading.logits.clone(), self._first_bans, 0)
             rows = party.renew()
 
-    def _advance(self, rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tensor, steps_back: int) -> None:
+    def _advance(self, rows: Sequence[_Row], logits: torch.Tensor, bans: torch.Tensor, steps_back: int) -> None:
         """Give every row its next token; rows that end here have a draft."""
         for row, ranked in zip(rows, _ranked(rows, logits, bans), strict=True):
-            if row:
-                row.go_on(ranked, self.stops, steps_back)
+            row.go_on(ranked, self.stops, steps_back)
 
 
 def gumbel_noise(seeds: torch.Tensor, step: int | torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
@@ -317,7 +325,7 @@ def mixed_seed(*parts: int) -> int:
     return _signed(state ^ (state >> 29))
 
 
-def _ranked(rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tensor) -> list[Ranked]:
+def _ranked(rows: Sequence[_Row], logits: torch.Tensor, bans: torch.Tensor) -> list[Ranked]:
     """Return the likeliest tokens of each row with their log probabilities, in the order of logit plus noise.
 
     Writes into the logits. Logits of one row serve all rows.
@@ -327,9 +335,9 @@ def _ranked(rows: Sequence[_Row | None], logits: torch.Tensor, bans: torch.Tenso
     log_ps = values - torch.logsumexp(logits, -1, keepdim=True)
     # What is left is small and wants float64: all of it on the CPU.
     values, ids, log_ps = (some.cpu().expand(len(rows), -1) for some in (values, ids, log_ps))
-    seeds = torch.tensor([row.seed if row else 0 for row in rows])
-    steps = torch.tensor([len(row.tokens) if row else 0 for row in rows])
-    heat = torch.tensor([row.order.temperature if row else 1.0 for row in rows], dtype=torch.float64)
+    seeds = torch.tensor([row.seed for row in rows])
+    steps = torch.tensor([len(row.tokens) for row in rows])
+    heat = torch.tensor([row.order.temperature for row in rows], dtype=torch.float64)
     noisy = values.double() / heat[:, None] + gumbel_noise(seeds, steps, ids)
     ranks = noisy.sort(stable=True, dim=-1, descending=True).indices
     ranked = zip(ids.gather(1, ranks).tolist(), log_ps.gather(1, ranks).tolist(), strict=True)

@@ -1,12 +1,12 @@
 """The forward pass that writes candidates: a constant number of seats, each a prompt with rows that continue it.
 
-Whatever sits in the other seats, and whether a seat is empty, every product has the same shape; so a row gets the same
-numbers in any company.
+Whatever sits in the other seats, and whether a seat is empty, a row gets the same numbers in any company: every product
+has the same shape, or one of a few numbers of rows that were seen to give the same bits (`counts.py`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -39,6 +39,14 @@ class Shape:
         return self.prefix + self.suffix
 
 
+class Newest(NamedTuple):
+    """The newest token of the row at a place, the age-th that it wrote."""
+
+    place: int
+    token: int
+    age: int
+
+
 class Pass(Protocol):
     """One forward pass after the other, for the same seats."""
 
@@ -53,21 +61,31 @@ class Pass(Protocol):
         """Give the rows of a seat a prompt to continue."""
         ...
 
-    def forward(self, tokens: Sequence[int], ages: Sequence[int]) -> torch.Tensor:
-        """Return the logits behind the newest token of each row, the age-th that it wrote; idle rows give zeros."""
+    def forward(self, newest: Sequence[Newest]) -> torch.Tensor:
+        """Return the logits behind these tokens of different rows: (tokens, vocabulary). Other rows are idle."""
+        ...
+
+    def indices_of(self, newest: Sequence[Newest]) -> Sequence[int]:
+        """Return which row of the products of a pass is that of each of these tokens."""
         ...
 
 
 class SharedPass:
-    """A pass whose seats hold their prompt once; a seat that falls empty is taken by the next prompt."""
+    """A pass whose seats hold their prompt once; a seat that falls empty is taken by the next prompt.
+
+    Idle rows are left out, as far as that leaves one of the `counts` of rows; without any, all rows are computed.
+    """
 
     is_open = True
 
-    def __init__(self, model: Any, shape: Shape) -> None:
+    def __init__(self, model: Any, shape: Shape, counts: Sequence[int] = ()) -> None:
         self._model = model
         self._shape = shape
         self.seats = _seats(model, shape.prompt + SEAT_ROWS * shape.room, shape.room)
-        self._starts = [0] * (self.seats * SEAT_ROWS)
+        rows = self.seats * SEAT_ROWS
+        # Counts agree with each other: a pass that has none of them keeps to its own.
+        self._counts = [count for count in counts if count <= rows] if rows in counts else [rows]
+        self._starts = [0] * rows
         self._layers: list[Any] = []
         # Added to the scores. A row that sees nothing yet must not divide by zero, so this is not minus infinity.
         self._hidden = torch.finfo(torch.float32).min
@@ -87,15 +105,28 @@ class SharedPass:
         place = seat * SEAT_ROWS
         self._starts[place : place + SEAT_ROWS] = [reading.length] * SEAT_ROWS
 
-    def forward(self, tokens: Sequence[int], ages: Sequence[int]) -> torch.Tensor:
-        """Return the logits behind the newest token of each row, the age-th that it wrote; idle rows give zeros."""
-        placed = torch.tensor(ages, device=self._model.device)
-        # A row sees what it wrote itself, not what was written at its place before.
-        is_seen = torch.arange(self._shape.room, device=self._model.device) <= placed.view(self.seats, 1, SEAT_ROWS, 1)
-        self._mask[..., self._shape.prompt :] = torch.where(is_seen, 0.0, self._hidden)
+    def forward(self, newest: Sequence[Newest]) -> torch.Tensor:
+        """Return the logits behind these tokens of different rows: (tokens, vocabulary). Other rows are idle."""
+        count = next(count for count in self._counts if count >= len(newest))
+        # What fills up writes once more what a row writes anyway.
+        filled = [*newest, *[newest[-1]] * (count - len(newest))]
+        device = self._model.device
+        places, tokens, ages = (torch.tensor(some, device=device) for some in zip(*filled, strict=True))
+        self._show(places, ages)
         for layer in self._layers:
-            layer.ages = placed
-        return _logits(self._model, tokens, _added(self._starts, ages), self._mask, self._cache)
+            layer.places, layer.ages = places, ages
+        positions = torch.tensor([self._starts[one.place] + one.age for one in filled], device=device)
+        return _logits(self._model, tokens, positions, self._mask, self._cache)[: len(newest)]
+
+    def indices_of(self, newest: Sequence[Newest]) -> Sequence[int]:
+        """Return which row of the products of a pass is that of each of these tokens: the first ones."""
+        return range(len(newest))
+
+    def _show(self, places: torch.Tensor, ages: torch.Tensor) -> None:
+        """Let a row see what it wrote itself, not what was written at its place before."""
+        rows = torch.zeros(len(self._starts), dtype=ages.dtype, device=ages.device).index_put_((places,), ages)
+        is_seen = torch.arange(self._shape.room, device=ages.device) <= rows.view(self.seats, 1, SEAT_ROWS, 1)
+        self._mask[..., self._shape.prompt :] = torch.where(is_seen, 0.0, self._hidden)
 
 
 class PlainPass:
@@ -118,16 +149,26 @@ class PlainPass:
         assert seat == len(self._readings)
         self._readings.append(reading)
 
-    def forward(self, tokens: Sequence[int], ages: Sequence[int]) -> torch.Tensor:
-        """Return the logits behind the newest token of each row; the others' prompts are the last one's."""
+    def forward(self, newest: Sequence[Newest]) -> torch.Tensor:
+        """Return the logits behind these tokens; idle rows are computed too, and continue the last prompt."""
         if self._mask is None:
             self._readings += [self._readings[-1]] * (self.seats - len(self._readings))
             rows = [reading for reading in self._readings for _ in range(SEAT_ROWS)]
             self._cache = roomy_cache(stack([chain([row.prefix, row.suffix]) for row in rows]), self._room)
             self._starts = [row.length for row in rows]
             self._mask = torch.cat([row.mask for row in rows])
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], 1)
-        return _logits(self._model, tokens, _added(self._starts, ages), self._mask, self._cache)
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._starts), 1)], 1)
+        tokens, ages = [0] * len(self._starts), [0] * len(self._starts)
+        for place, token, age in newest:
+            tokens[place], ages[place] = token, age
+        device = self._model.device
+        positions = torch.tensor([start + age for start, age in zip(self._starts, ages, strict=True)], device=device)
+        logits = _logits(self._model, torch.tensor(tokens, device=device), positions, self._mask, self._cache)
+        return logits[self.indices_of(newest)]
+
+    def indices_of(self, newest: Sequence[Newest]) -> Sequence[int]:
+        """Return which row of the products of a pass is that of each of these tokens: all rows are computed."""
+        return [one.place for one in newest]
 
 
 def _seats(model: Any, tokens: int, room: int) -> int:
@@ -136,17 +177,11 @@ def _seats(model: Any, tokens: int, room: int) -> int:
     return max(1, min(most if room < LONG_ROOM else most // 2, MAX_CACHED_TOKENS // tokens))
 
 
-def _added(starts: Sequence[int], ages: Sequence[int]) -> list[int]:
-    return [start + age for start, age in zip(starts, ages, strict=True)]
-
-
-def _logits(
-    model: Any, tokens: Sequence[int], positions: Sequence[int], mask: torch.Tensor, cache: Any
-) -> torch.Tensor:
+def _logits(model: Any, tokens: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
     logits: torch.Tensor = model(
-        input_ids=torch.tensor(tokens, device=model.device)[:, None],
+        input_ids=tokens[:, None],
         attention_mask=mask,
-        position_ids=torch.tensor(positions, device=model.device)[:, None],
+        position_ids=positions[:, None],
         past_key_values=cache,
         use_cache=True,
     ).logits[:, -1]

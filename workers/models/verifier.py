@@ -105,9 +105,13 @@ class Listener:
 
         layer.register_forward_hook(hear)
 
+    def heard(self) -> torch.Tensor:
+        """Return what the probes of all layers say of each row of the last pass: (rows, 2), without the bias."""
+        return torch.stack(list(self._said.values())).sum(0)
+
     def newest(self) -> list[Said]:
         """Return what the verifier says of the newest token of each row of the last pass."""
-        found = torch.stack(list(self._said.values())).sum(0).tolist()
+        found = self.heard().tolist()
         return [Said(among_all + self._bias, as_last) for among_all, as_last in found]
 
 

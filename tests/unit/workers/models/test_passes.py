@@ -8,11 +8,12 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from workers.models.attention import FAMILIES, NAME, shares_prompts
+from workers.models.counts import STEP, counts_of
 from workers.models.decode import Decoder, Draft, Order
-from workers.models.passes import MAX_CACHED_TOKENS, SEAT_ROWS, Shape, SharedPass
+from workers.models.passes import MAX_CACHED_TOKENS, SEAT_ROWS, Newest, Shape, SharedPass
 from workers.models.prompts import Prompt
 from workers.models.readings import Reader
-from workers.models.verifier import Verifier
+from workers.models.verifier import Listener, Verifier
 
 SHAPE = Shape(prefix=64, suffix=32, room=32)
 
@@ -157,18 +158,84 @@ def test_a_row_gets_the_same_logits_in_any_seat_whoever_sat_there_and_sits_besid
     for seat in range(used.seats):
         used.seat(seat, other)
     for age in range(20):
-        used.forward(list(range(rows)), [age] * rows)
+        used.forward([Newest(row, row, age) for row in range(rows)])
     used.seat(5, mine)
 
     # The rows beside go on at ages of their own.
     for age in range(8):
-        expected = alone.forward(
-            [7 + age] * SEAT_ROWS + [0] * (rows - SEAT_ROWS), [age] * SEAT_ROWS + [0] * (rows - SEAT_ROWS)
-        )
-        ages = [20 + age] * rows
-        ages[20:24] = [age] * SEAT_ROWS
-        found = used.forward([7 + age if 20 <= row < 24 else row for row in range(rows)], ages)
-        assert torch.equal(found[20:24], expected[:SEAT_ROWS])
+        expected = alone.forward([Newest(row, 7 + age, age) for row in range(SEAT_ROWS)])
+        others = [Newest(row, row, 20 + age) for row in range(rows) if not 20 <= row < 24]
+        found = used.forward([*others[:20], *(Newest(row, 7 + age, age) for row in range(20, 24)), *others[20:]])
+        assert torch.equal(found[20:24], expected)
+
+
+@torch.inference_mode()
+def test_only_as_many_rows_are_computed_as_are_in_use(tiny_model: Path):
+    network = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+    assert shares_prompts(network)
+    current = SharedPass(network, SHAPE, [16, 32, 64])
+    current.seat(3, Reader(network).read([prompt_of(1)])[0])
+    computed = []
+    network.get_decoder().layers[0].mlp.register_forward_hook(lambda *given: computed.append(given[2].shape[0]))
+
+    for rows in ([12], [12, 13, 15], [12, 14]):
+        logits = current.forward([Newest(row, 5, 0) for row in rows])
+        assert logits.shape[0] == len(rows)
+
+    assert computed == [16, 16, 16]
+    current.forward([Newest(row, 5, 0) for row in range(17)])
+    current.forward([Newest(row, 5, 0) for row in range(33)])
+    assert computed[3:] == [32, 64]
+
+
+@torch.inference_mode()
+def test_a_pass_of_another_size_than_was_tried_computes_all_its_rows(tiny_model: Path):
+    network = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+    assert shares_prompts(network)
+    current = SharedPass(network, replace(SHAPE, room=128), [16, 64])
+    current.seat(0, Reader(network).read([prompt_of(1)])[0])
+    computed = []
+    network.get_decoder().layers[0].mlp.register_forward_hook(lambda *given: computed.append(given[2].shape[0]))
+
+    current.forward([Newest(0, 5, 0)])
+
+    assert computed == [32]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_numbers_of_rows_that_move_bits_are_not_used(tiny_model: Path, dtype: torch.dtype):
+    network = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=dtype).eval()
+    assert shares_prompts(network)
+    before = counts_of(network)
+    # As a library does that sums otherwise for 32 rows: in the last layer, in the last bit.
+    norm = network.get_decoder().norm
+
+    def moved(_module: object, _inputs: object, output: torch.Tensor) -> torch.Tensor | None:
+        return torch.nextafter(output, output + 1) if output.shape[0] == 2 * STEP else None
+
+    norm.register_forward_hook(moved)
+
+    assert before[-1] == 64
+    assert set(before) <= {16, 32, 48, 64}
+    assert counts_of(network) == [count for count in before if count != 2 * STEP]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_what_a_verifier_says_counts_among_the_bits(tiny_model: Path, dtype: torch.dtype):
+    network = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=dtype).eval()
+    assert shares_prompts(network)
+    size = network.config.hidden_size
+
+    class Deaf(Listener):
+        def heard(self) -> torch.Tensor:
+            found = super().heard()
+            return found + 1 if len(found) == STEP else found
+
+    verifier = Verifier({1: torch.linspace(-1, 1, size)})
+
+    assert counts_of(network, Deaf(verifier, network)) == [
+        count for count in counts_of(network, Listener(verifier, network)) if count != STEP
+    ]
 
 
 def test_a_pass_has_fewer_seats_where_prompts_or_texts_are_long(tiny_model: Path):

@@ -1,7 +1,8 @@
 """The starter language model: SmolLM2-135M-Instruct out of a PyPI package, converted once into a normal model folder.
 
 The package holds a quantised GGUF file; torch wants bfloat16 safetensors. The conversion happens in a folder of its own
-that is renamed at the end, so a killed conversion leaves nothing that could be taken for a model.
+that is renamed at the end, so a killed conversion leaves nothing that could be taken for a model. Of processes that
+want it at once one converts, the others wait for it.
 """
 
 import hashlib
@@ -9,9 +10,11 @@ import importlib.util
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from gguf import GGUFReader, ReaderTensor, dequantize
 from safetensors.torch import save_file
 from tokenizers import pre_tokenizers
@@ -61,9 +64,24 @@ CONFIG = LlamaConfig(
 def starter_folder(cache: Path) -> Path:
     """Return the folder of the starter model below `cache`; convert it first if it is not there or was damaged."""
     folder = cache / f"smollm2-135m-instruct-{GGUF_SHA256[:8]}"
-    if not is_intact(folder):
-        _convert(_packaged_gguf(), folder)
+    make_once(folder, lambda: _convert(_packaged_gguf(), folder))
     return folder
+
+
+def make_once(folder: Path, make: Callable[[], None]) -> None:
+    """Make a folder that is not there or was damaged; whoever comes meanwhile waits, and takes what was made."""
+    if is_intact(folder):
+        return
+    # Its file stays, for every account that makes models here; the lock itself ends with its process.
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"), mode=0o666)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        held = lock.acquire()
+    except OSError as error:
+        raise _unkept(folder, error) from error
+    with held:
+        if not is_intact(folder):
+            make()
 
 
 def is_intact(folder: Path) -> bool:
@@ -87,10 +105,14 @@ def draft_of(folder: Path) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
-        raise ModelLoadError(
-            f"cannot keep a model in {folder.parent} ({error.strerror}): let this account write there, "
-            "or set FACTORY_HOME to a folder where it may"
-        ) from error
+        raise _unkept(folder, error) from error
+
+
+def _unkept(folder: Path, error: OSError) -> ModelLoadError:
+    return ModelLoadError(
+        f"cannot keep a model in {folder.parent} ({error.strerror}): let this account write there, "
+        "or set FACTORY_HOME to a folder where it may"
+    )
 
 
 def _packaged_gguf() -> Path:

@@ -21,7 +21,7 @@ from diffusers import (
 from core.errors import ModelLoadError
 from workers.models.miniature.text import minilm_folder, tokenizer_and_encoder
 from workers.models.miniature.weights import SHIPPED
-from workers.models.starter import SUMS_NAME, draft_of, is_intact, put_in_place, sha256_of
+from workers.models.starter import SUMS_NAME, draft_of, make_once, put_in_place, sha256_of
 
 NOTICE = Path(__file__).parent / "NOTICE"
 LIBRARY = "library.safetensors"
@@ -30,8 +30,7 @@ LIBRARY = "library.safetensors"
 def starter_folder(cache: Path, weights: Path = SHIPPED) -> Path:
     """Return the folder of the starter image model below `cache`; put it together if it is not there or was damaged."""
     folder = cache / f"miniature-{_fingerprint(weights)}"
-    if not is_intact(folder):
-        _assemble(weights, folder)
+    make_once(folder, lambda: _assemble(weights, folder))
     return folder
 
 

@@ -149,7 +149,23 @@ class Settings(BaseSettings):
     dtype: Annotated[
         Literal["auto", "bfloat16", "float16", "float32"], Field(description="Number format of weights.")
     ] = "auto"
-    threads: Annotated[int, Field(ge=0, description="CPU threads of a model; 0 leaves it to torch.")] = 0
+    threads: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="CPU threads of a model; 0 leaves it to torch, or gives each of several processes that "
+            "`factory up` starts its part of the cores.",
+        ),
+    ] = 0
+    generate_processes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=64,
+            description="Processes of `generate` that `factory up` starts; 0: one a card, without cards one a core, at "
+            "most four, and only one where a model is not the starter or `FACTORY_DEVICE` names a card.",
+        ),
+    ] = 0
     train_processes: Annotated[
         int,
         Field(
@@ -194,7 +210,8 @@ class Settings(BaseSettings):
             gt=0,
             lt=65536,
             description="Port of /metrics, /healthz and /readyz of each worker, scheduler or deliverer; empty: none. "
-            "Processes that `factory up` starts take it and the five after it.",
+            "Processes that `factory up` starts take it and the five after it, `generate-2` and further ones "
+            "those that follow.",
         ),
     ] = None
     device_hour_price: Annotated[

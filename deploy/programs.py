@@ -2,12 +2,12 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from core.broker import FEEDBACK_QUEUE, HOUSEKEEPING_QUEUE, TRAIN_QUEUE, queue_of
 from core.settings import Settings
-from deploy import servers
+from deploy import generating, servers
 from deploy.embedded import Embedded
 from deploy.home import Home
 from deploy.ports import LOOPBACK
@@ -23,8 +23,9 @@ WORKER_START_SECONDS = 2
 # The supervisor waits one second longer after each failed start, so a full disk or a taken port is no busy loop.
 START_ATTEMPTS = 1000
 SERVERS = ("valkey", "seaweedfs")
+# Of the first there may be several: generate-2 and further ones come right after it.
 WORKERS = ("generate", "feedback", "housekeeping", "beat", "flower", "api", "deliver", "scheduler", "train")
-# In the order of their ports for probes and metrics.
+# In the order of their ports for probes and metrics; further processes that generate take those behind.
 PROBED = ("generate", "feedback", "housekeeping", "deliver", "scheduler", "train")
 # For calls in hand; whoever watches a campaign begins again elsewhere.
 API_STOP_SECONDS = 10
@@ -61,9 +62,8 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
     celery = (sys.executable, "-m", "celery", "-A", "workers.app")
     factory = (sys.executable, "-m", "producer")
     worker = (*celery, "worker", "--without-gossip", "--without-mingle", "-E", "-l", settings.log_level)
-    queues = ",".join(map(queue_of, Kind))
     found += [
-        Program("generate", (*worker, "-n", "generate@%h", "-Q", queues, "--pool=threads", "-c", "3")),
+        *_generating(worker, settings),
         # One thread would wait for each commit: many people who rate at once are faster than that.
         Program("feedback", (*worker, "-n", "feedback@%h", "-Q", FEEDBACK_QUEUE, "--pool=threads", "-c", "3")),
         Program("housekeeping", (*worker, "-n", "housekeeping@%h", "-Q", HOUSEKEEPING_QUEUE, "--pool=solo")),
@@ -90,14 +90,39 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
             "train", ("nice", "-n", "10", *worker, "-n", "train@%h", "-Q", TRAIN_QUEUE, "--pool=threads", "-c", "1")
         ),
     ]
-    return [_with_port(program, settings) for program in found]
+    probed = (*PROBED, *(one.name for one in found if one.name not in {*SERVERS, *WORKERS}))
+    return [_with_port(program, probed, settings.metrics_port) for program in found]
 
 
-def _with_port(program: Program, settings: Settings) -> Program:
+def workers(settings: Settings) -> list[str]:
+    """Return the names of the workers that these settings ask for, in the order of their start."""
+    return [*(share.name for share in _shares(settings)), *WORKERS[1:]]
+
+
+def place_of(name: str) -> tuple[int, int]:
+    """Return where a process stands in the order of the start; of several that generate, by their numbers."""
+    order = (*SERVERS, *WORKERS)
+    first, _, number = name.partition("-")
+    # One of another version, which an old stack left over, goes last.
+    return (order.index(first), int(number or 1)) if first in order else (len(order), 0)
+
+
+def _shares(settings: Settings) -> list[generating.Share]:
+    return generating.shares(settings, generating.Machine.of(settings))
+
+
+def _generating(worker: Sequence[str], settings: Settings) -> Iterator[Program]:
+    queues = ",".join(map(queue_of, Kind))
+    for share in _shares(settings):
+        command = (*worker, "-n", f"{share.name}@%h", "-Q", queues, "--pool=threads", "-c", "3")
+        yield Program(share.name, command, environment=share.environment)
+
+
+def _with_port(program: Program, probed: Sequence[str], first: int | None) -> Program:
     """Give each process that answers probes a port of its own: the one that is set, or one after it."""
-    if settings.metrics_port is None or program.name not in PROBED:
+    if first is None or program.name not in probed:
         return program
-    port = settings.metrics_port + PROBED.index(program.name)
+    port = first + probed.index(program.name)
     return replace(program, environment=(*program.environment, ("FACTORY_METRICS_PORT", str(port))))
 
 

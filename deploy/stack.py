@@ -13,7 +13,7 @@ from deploy import processes
 from deploy.embedded import Embedded
 from deploy.home import Home
 from deploy.ports import LOOPBACK, choosing, is_free
-from deploy.programs import WORKERS
+from deploy.programs import SERVERS, place_of, workers
 from deploy.sequence import PATIENCE_SECONDS, STOP_SECONDS, Report, Start, stop_leftovers, stop_supervised
 from deploy.servers import remove_sockets
 from deploy.supervision import ProcessStatus, State, Supervisor
@@ -95,12 +95,14 @@ def status(settings: Settings) -> list[ProcessStatus]:
         return supervised
     left = {one.name: one for one in processes.of_home(home)}
     embedded = records.read(home.env_file)
-    servers = [name for name in ("valkey", "seaweedfs") if embedded and name in embedded.ports]
+    servers = [name for name in SERVERS if embedded and name in embedded.ports]
+    # What runs may have been started with other settings than these.
+    names = {*servers, *workers(settings), *left} - {processes.SUPERVISOR}
     return [
         ProcessStatus(name, State.LEFT_OVER, left[name].pid, left[name].uptime_seconds)
         if name in left
         else ProcessStatus(name, State.STOPPED)
-        for name in (*servers, *WORKERS)
+        for name in sorted(names, key=place_of)
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import StateError
 from deploy.home import Home
-from deploy.programs import SERVERS, WORKERS
+from deploy.programs import place_of
 
 RPC_SECONDS = 10.0
 LAUNCH_SECONDS = 30.0
@@ -101,8 +101,7 @@ class Supervisor:
             found: list[dict[str, Any]] = self._call("getAllProcessInfo")
         except OSError:
             return []
-        order = (*SERVERS, *WORKERS)
-        return sorted((_status(info) for info in found), key=lambda one: order.index(one.name))
+        return sorted(map(_status, found), key=lambda one: place_of(one.name))
 
     def start(self, name: str) -> None:
         """Start a process and do not wait for it; one that runs stays as it is."""

@@ -71,6 +71,14 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_process() -> Iterator[None]:
+    """Stacks of tests generate with one process: a core less, and the same on every machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACTORY_GENERATE_PROCESSES", "1")
+        yield
+
+
 @pytest.fixture(scope="session")
 def broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The broker that all tests of this session share."""

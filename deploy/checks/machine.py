@@ -1,7 +1,6 @@
 """What the doctor looks at on this machine: Python, modules, disk, processor, memory, ports."""
 
 import importlib.util
-import os
 import platform
 import shutil
 import sys
@@ -12,14 +11,16 @@ from core.errors import SettingsError
 from core.settings import Settings
 from deploy import embedded as records
 from deploy.findings import Finding, fail, ok, warn
+from deploy.generating import Machine, count_cores, shares
 from deploy.home import Home
 from deploy.ports import LOOPBACK, is_free
 from deploy.servers import valkey_binary, weed_binary
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 12)
 LEAST_DISK_BYTES = 2 * 1024**3
-# The starter model and its worker need about one.
 LEAST_MEMORY_BYTES = 2 * 1024**3
+# Each process that generates takes 1.3 GiB with the starters; everything else of the stack has the rest of two.
+GENERATING_BYTES, OTHERS_BYTES = 13 * 1024**3 // 10, 7 * 1024**3 // 10
 # What each part of the factory imports, and the extra that brings it.
 MODULES = {
     "producer": ("alembic", "boto3", "celery", "pydantic", "redis", "sqlalchemy", "typer"),
@@ -80,16 +81,23 @@ def disk(settings: Settings) -> Finding:
     return ok("disk", found)
 
 
-def processor(_: Settings) -> Finding:
+def processor(settings: Settings) -> Finding:
     """Look at processors and memory."""
     import psutil  # noqa: PLC0415 - a producer does not have it
 
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = psutil.virtual_memory()
     limit = _container_limit() or memory.total
-    found = f"{count} processors, {min(memory.available, limit) / GIB:.1f} of {limit / GIB:.1f} GiB memory available"
-    if min(memory.available, limit) < LEAST_MEMORY_BYTES:
+    available, processes = min(memory.available, limit), len(shares(settings, Machine.of(settings)))
+    needed = OTHERS_BYTES + processes * GENERATING_BYTES
+    found = f"{count_cores()} processors, {available / GIB:.1f} of {limit / GIB:.1f} GiB memory available"
+    if available < LEAST_MEMORY_BYTES:
         return warn("processor and memory", found, "a worker with the starter model needs 2 GiB: stop something")
+    # What they hold while they run is not available: so the whole of it is looked at.
+    if limit < needed:
+        mend = (
+            f"{processes} processes that generate need {needed / GIB:.1f} GiB: set FACTORY_GENERATE_PROCESSES to fewer"
+        )
+        return warn("processor and memory", found, mend)
     return ok("processor and memory", found)
 
 

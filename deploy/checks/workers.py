@@ -13,6 +13,7 @@ from core.broker import make_app
 from core.settings import Settings
 from deploy.checks.servers import REACH_SECONDS, place_of
 from deploy.findings import Finding, fail, ok, warn
+from deploy.generating import is_generating
 from deploy.home import Home
 from deploy.ports import answers
 from deploy.supervision import State
@@ -61,7 +62,7 @@ def ping(settings: Settings) -> Finding:
         answer = app.control.inspect(timeout=PING_SECONDS).ping() or {}
     except (kombu.exceptions.OperationalError, OSError) as error:
         return fail("workers", f"cannot be asked: {error}", "mend the broker first")
-    if not any(name.startswith("generate@") for name in answer):
+    if not any(map(is_generating, answer)):
         names = ", ".join(sorted(answer)) or "none"
         return fail(
             "workers", f"no worker for copy answers within {PING_SECONDS:.0f} s (answered: {names})", "run `factory up`"

@@ -32,8 +32,9 @@ LINES = (
 
 
 @pytest.fixture
-def demo_settings(tmp_path: Path) -> Settings:
-    """Settings of a stack of its own, with tiny models."""
+def demo_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a stack of its own, with tiny models and as many processes as it starts by itself."""
+    monkeypatch.delenv("FACTORY_GENERATE_PROCESSES")
     return Settings(
         home=tmp_path / "home",
         copy_model=str(build_line_model(tmp_path / "lines", LINES)),

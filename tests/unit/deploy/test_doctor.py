@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,20 @@ def test_a_home_that_cannot_be_written_is_found():
     finding = machine.disk(Settings(home=Path("/proc/home")))
 
     assert (finding.level, finding.found[:21]) == (Level.FAIL, "cannot write in /proc")
+
+
+def test_more_processes_than_the_memory_holds_are_found(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    several = settings.model_copy(update={"generate_processes": 3})
+    monkeypatch.setattr(machine, "LEAST_MEMORY_BYTES", 0)
+
+    fitting = machine.processor(settings.model_copy(update={"generate_processes": 1}))
+    monkeypatch.setattr(machine, "GENERATING_BYTES", machine.GIB**2)
+    finding = machine.processor(several)
+
+    assert (fitting.level, finding.level) == (Level.OK, Level.WARN)
+    assert re.fullmatch(
+        r"3 processes that generate need \d+\.\d GiB: set FACTORY_GENERATE_PROCESSES to fewer", finding.mend
+    )
 
 
 def test_a_damaged_starter_model_is_found(tmp_path: Path):

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from core.settings import Settings
 from deploy.embedded import Embedded
 from deploy.home import Home
-from deploy.programs import SERVERS, WORKERS, programs, supervisor_config
+from deploy.programs import SERVERS, WORKERS, place_of, programs, supervisor_config, workers
 
 
 @pytest.fixture
@@ -68,6 +68,36 @@ def test_a_worker_is_named_and_bound_to_its_queue(home: Home, embedded: Embedded
     assert "-n housekeeping@%h -Q housekeeping --pool=solo" in commands["housekeeping"]
     # The other queues are no place for what is acknowledged last.
     assert "-n feedback@%h -Q feedback --pool=threads -c 3" in commands["feedback"]
+
+
+def test_several_that_generate_start_one_after_the_other_under_names_of_their_own(
+    home: Home, embedded: Embedded, settings: Settings
+):
+    several = settings.model_copy(update={"generate_processes": 11, "device": "cpu", "threads": 3})
+
+    made = {program.name: program for program in programs(home, embedded, several)}
+    names = ["generate", *(f"generate-{number}" for number in range(2, 12))]
+    nodes = [made[name].command[made[name].command.index("-n") + 1] for name in names]
+
+    assert list(made) == [*SERVERS, *names, *WORKERS[1:]]
+    assert nodes == [f"{name}@%h" for name in names]
+    assert {made[name].environment for name in names} == {(("FACTORY_THREADS", "3"),)}
+    assert {made[name].command[-5:] for name in names} == {made["generate"].command[-5:]}
+
+
+def test_the_names_of_workers_are_those_of_the_programs(home: Home, embedded: Embedded, settings: Settings):
+    several = settings.model_copy(update={"generate_processes": 3})
+
+    named = [program.name for program in programs(home, embedded, several)]
+
+    assert [*SERVERS, *workers(several)] == named
+    assert sorted(set(named), key=place_of) == named
+
+
+def test_what_an_older_stack_left_over_has_its_place_behind_all_others():
+    assert sorted(["of-old", "train", "generate-10", "generate-9", "valkey", "generate"], key=place_of) == [
+        *("valkey", "generate", "generate-9", "generate-10", "train", "of-old")
+    ]
 
 
 def test_flower_listens_on_this_machine_alone(home: Home, embedded: Embedded, settings: Settings):
@@ -136,6 +166,18 @@ def test_processes_that_answer_probes_have_a_port_each(home: Home, embedded: Emb
     assert given["generate"] == "9400"
     assert set(given) == {"generate", "feedback", "housekeeping", "deliver", "scheduler", "train"}
     assert len(set(given.values())) == len(given)
+
+
+def test_further_processes_that_generate_take_the_ports_behind_the_six(
+    home: Home, embedded: Embedded, settings: Settings
+):
+    def ports(processes: int) -> dict[str, str]:
+        watched = settings.model_copy(update={"metrics_port": 9400, "generate_processes": processes})
+        made = programs(home, embedded, watched)
+        given = {program.name: dict(program.environment).get("FACTORY_METRICS_PORT") for program in made}
+        return {name: port for name, port in given.items() if port}
+
+    assert ports(3) == ports(1) | {"generate-2": "9406", "generate-3": "9407"}
 
 
 def test_without_a_port_nobody_answers_probes(home: Home, embedded: Embedded, settings: Settings):

@@ -1,0 +1,113 @@
+"""A stack in which two processes generate: both are listed and asked, started again and stopped like all others."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from core.broker import make_app
+from core.settings import Settings
+from deploy import processes, stack
+from deploy.checks import workers
+from deploy.findings import Level
+from deploy.home import Home
+from deploy.stack import Stack
+from deploy.supervision import ProcessStatus, State, Supervisor
+
+from support.waiting import wait_until
+
+DEADLINE_SECONDS = 60
+BOTH = ("generate", "generate-2")
+NODES = {f"{name}@{socket.gethostname()}" for name in BOTH}
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a stack with two processes that generate; what runs of it at the end is stopped."""
+    settings = Settings(home=tmp_path_factory.mktemp("several") / "home", generate_processes=2, device="cpu")
+    yield settings
+    stack.down(settings, print)
+
+
+@pytest.fixture
+def running(bare: Settings) -> Stack:
+    """The stack, up: in whatever state the test before left it."""
+    return stack.up(bare, print)
+
+
+def _both(of: Settings) -> dict[str, ProcessStatus]:
+    return {one.name: one for one in stack.status(of) if one.name in BOTH}
+
+
+def _answering(settings: Settings) -> set[str]:
+    """Return the nodes of workers that answer."""
+    return set(make_app(settings).control.inspect(timeout=2.0).ping() or {})
+
+
+def _environments(of: Stack) -> dict[str, dict[str, str]]:
+    found = processes.of_home(Home.of(of.settings))
+    return {one.name: one.process.environ() for one in found if one.name in BOTH}
+
+
+def test_both_are_listed_one_after_the_other_and_answer_under_names_of_their_own(running: Stack):
+    names = [one.name for one in running.processes]
+
+    assert names[names.index("generate") : names.index("feedback")] == list(BOTH)
+    assert {one.state for one in running.processes} == {State.RUNNING}
+    wait_until(lambda: _answering(running.settings) >= NODES, DEADLINE_SECONDS, what="an answer of both")
+    assert workers.ping(running.settings).level == Level.OK
+
+
+def test_each_takes_its_part_of_the_cores(running: Stack):
+    threads = [values["FACTORY_THREADS"] for values in _environments(running).values()]
+
+    assert threads == [str(max(1, len(os.sched_getaffinity(0)) // 2))] * 2
+
+
+def test_the_second_is_started_again_when_it_is_killed_and_the_first_goes_on(running: Stack):
+    before = _both(running.settings)
+    pid = before["generate-2"].pid
+    assert pid
+
+    os.kill(pid, signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = _both(running.settings)["generate-2"]
+        return now.state == State.RUNNING and now.pid != pid
+
+    wait_until(is_back, DEADLINE_SECONDS, what="a new second process")
+    assert _both(running.settings)["generate"].pid == before["generate"].pid
+    wait_until(lambda: _answering(running.settings) >= NODES, DEADLINE_SECONDS, what="an answer of both")
+
+
+def test_what_was_started_is_listed_and_stopped_whatever_the_settings_say_by_now(bare: Settings, running: Stack):
+    one = bare.model_copy(update={"generate_processes": 1})
+    pids = [process.pid for process in _both(running.settings).values() if process.pid]
+    assert set(_both(one)) == set(BOTH)
+    supervisor = Supervisor(Home.of(bare)).pid
+    assert supervisor
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: not processes.is_running(supervisor), DEADLINE_SECONDS, what="the supervisor's end")
+    assert {process.state for process in _both(one).values()} == {State.LEFT_OVER}
+    assert set(_both(one)) == set(BOTH)
+
+    stack.down(one, print)
+
+    assert [pid for pid in pids if processes.is_running(pid)] == []
+    assert processes.of_home(Home.of(bare)) == []
+    assert {name: process.state for name, process in _both(bare).items()} == dict.fromkeys(BOTH, State.STOPPED)
+    assert set(_both(one)) == {"generate"}
+
+
+def test_down_stops_both(bare: Settings, running: Stack):
+    pids = [process.pid for process in _both(running.settings).values() if process.pid]
+    lines: list[str] = []
+
+    stack.down(bare, lines.append)
+
+    assert len(pids) == 2
+    assert [pid for pid in pids if processes.is_running(pid)] == []
+    assert any("generate-2, generate stopped" in line for line in lines)
+    assert lines[-1] == f"the stack in {bare.home} is down"

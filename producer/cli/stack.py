@@ -66,6 +66,8 @@ def _show_places(started: "Stack") -> None:
 def _wait_for_worker(settings: "Settings") -> None:
     import kombu.exceptions
 
+    from deploy.generating import is_generating
+
     app, ends_at = celery_app(settings), time.monotonic() + WORKER_SECONDS
     pause = threading.Event()
     while time.monotonic() < ends_at:
@@ -73,7 +75,7 @@ def _wait_for_worker(settings: "Settings") -> None:
             answers = app.control.ping(timeout=1.0)
         except (kombu.exceptions.OperationalError, OSError) as error:
             raise BrokerError(f"the broker does not answer: {error}") from error
-        if any(name.startswith(tuple(Kind)) for answer in answers or () for name in answer):
+        if any(is_generating(name) for answer in answers or () for name in answer):
             return
         pause.wait(0.2)
     raise StateError(f"no worker answered within {WORKER_SECONDS:.0f} s; their logs are in {settings.home / 'logs'}")

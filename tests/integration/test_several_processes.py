@@ -1,5 +1,6 @@
 """A stack in which two processes generate: both are listed and asked, started again and stopped like all others."""
 
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from deploy.findings import Level
 from deploy.home import Home
 from deploy.stack import Stack
 from deploy.supervision import ProcessStatus, State, Supervisor
+from producer.cli import run
 
 from support.waiting import wait_until
 
@@ -64,6 +66,19 @@ def test_each_takes_its_part_of_the_cores(running: Stack):
     threads = [values["FACTORY_THREADS"] for values in _environments(running).values()]
 
     assert threads == [str(max(1, len(os.sched_getaffinity(0)) // 2))] * 2
+
+
+def test_up_that_waits_returns_when_one_of_them_answers(
+    running: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("FACTORY_HOME", str(running.settings.home))
+    capsys.readouterr()
+
+    code = run(["up", "--wait", "--json"])
+
+    shown = [json.loads(line)["process"] for line in capsys.readouterr().out.splitlines()]
+    assert code == 0
+    assert [name for name in shown if name in BOTH] == list(BOTH)
 
 
 def test_the_second_is_started_again_when_it_is_killed_and_the_first_goes_on(running: Stack):

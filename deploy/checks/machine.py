@@ -19,7 +19,7 @@ from deploy.servers import valkey_binary, weed_binary
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 12)
 LEAST_DISK_BYTES = 2 * 1024**3
 LEAST_MEMORY_BYTES = 2 * 1024**3
-# Each process that generates takes 1.3 GiB with the starters; everything else of the stack has the rest of two.
+# With the starters: a process that generates takes 1.3 GiB, and everything else of the stack what is left of two.
 GENERATING_BYTES, OTHERS_BYTES = 13 * 1024**3 // 10, 7 * 1024**3 // 10
 # What each part of the factory imports, and the extra that brings it.
 MODULES = {

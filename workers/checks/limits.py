@@ -14,7 +14,7 @@ _WORD = re.compile(r"[^\W_]+(?:[.,'’-][^\W_]+)*")  # noqa: RUF001  the typogra
 # 'Until six' is a time, 'once a month' a number, 'not only' no condition.
 _INSIDE = re.compile(
     r"(?i)(?<!^)\b(?:if|unless|until(?! \d| noon| six| seven| eight| nine| ten)|(?<!not )only|"
-    r"once(?! (?:a|an|every|per)\b)|when(?! to\b)|except)\b"
+    r"once(?! (?:a|an|every|per)\b)|when(?! to\b)|except|depending)\b"
 )
 _IN_FRONT = re.compile(r"(?i)^(?:if|when|once|unless|until) ([^,]+), ([^,]+)")
 # ', making it' goes on with the same clause.

@@ -22,6 +22,8 @@ _ANY_PRODUCT_DOES = frozenset(
 # What stands before a verb that is for the reader to do.
 _BEFORE_AN_ASK = r"(?:^|[.;,!?] ?|\b(?:you|to|and|or|can|will|must|lets|helps) )"
 _PREPOSITIONS = "along|before|after|for|of|on|at|with|from|to|by|through|per|over|under|and|or"
+# At the beginning of a clause: 'An engineer calibrates', and no 'the scale is'.
+_WORKS = re.compile(r"(?i)(?:^|[.;,] |\band )(?:an?|one|two|three|our) ([\w-]+) (?!(?:is|has|was)\b)[a-z]+s\b")
 _IN_FRONT = re.compile(r"(?i)^((?:before|after|when|if|until|once|while|during) [^,]+), (.+)$")
 
 
@@ -143,8 +145,12 @@ def _done_with_product(text: str, brief: Brief) -> list[str]:
 
 
 def _owned_by_others(text: str, known: str) -> list[str]:
-    """Return what a line gives to its reader while the brief gives it to somebody else: 'the customer's signature'."""
+    """Return what a line gives to its reader while the brief gives it to somebody else: 'the customer's signature'.
+
+    And who does the work is not the reader's: 'your engineer' of 'an engineer calibrates'.
+    """
     others = {stem(thing) for thing in re.findall(r"(?i)\w+['’]s (\w+)", known)}  # noqa: RUF001
+    others |= {stem(doer) for doer in _WORKS.findall(known)}
     readers = {stem(thing) for thing in re.findall(r"(?i)\byour (\w+)", known)}
     return [f"your {m[1]}" for m in re.finditer(r"(?i)\byour (\w+)", text) if stem(m[1]) in others - readers]
 

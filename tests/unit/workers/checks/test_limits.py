@@ -29,6 +29,8 @@ def brief_of(description: str, offer: str | None = None) -> Brief:
             False,
         ),
         ("If the line fails for six hours, that day is free.", "That day is free with Counter Two.", True),
+        ("Finds iron from 0.8 mm, depending on the food.", "Finds iron from 0.8 mm.", True),
+        ("Finds iron from 0.8 mm, depending on the food.", "Finds iron from 0.8 mm, depending on the food.", False),
         (
             "If the line fails for six hours, that day is free.",
             "When the line fails for six hours, that day is free.",

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
@@ -45,6 +45,9 @@ def promoted(champion: float, challenger: float, rules: Rules = RULES) -> float:
     return ends.count(Outcome.PROMOTE) / CANARIES
 
 
+# One side that says little and one that says much: steps of the former would pass over the latter.
+@example(1, 2, 1, 184)
+@example(1, 184, 1, 2)
 @given(SHARES, SHARES, SHARES, SHARES)
 def test_the_chance_is_that_of_two_beta_distributions(yes: float, no: float, other_yes: float, other_no: float):
     ours, theirs = beta(yes, no), beta(other_yes, other_no)

@@ -163,7 +163,8 @@ class Settings(BaseSettings):
             ge=0,
             le=64,
             description="Processes of `generate` that `factory up` starts; 0: one a card, without cards one a core, at "
-            "most four, and only one where a model is not the starter or `FACTORY_DEVICE` names a card.",
+            "most four and what the memory holds, and only one where a model is not the starter or `FACTORY_DEVICE` "
+            "names a card.",
         ),
     ] = 0
     train_processes: Annotated[

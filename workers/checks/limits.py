@@ -39,7 +39,7 @@ _UNITS = (
     "guest|head|piece|page|side|lesson|visit"
 )
 _RATE = re.compile(
-    rf"(?i)(?<![\w.,])({_NUMBER}((?: [\w%]+){{1,2}})) (?:an? (?=(?:{_UNITS})\b)|(?:per|each|every) )([a-z]+)"
+    rf"(?i)(?<![\w.,])({_NUMBER}((?: [\w%-]+){{1,2}})) (?:an? (?=(?:{_UNITS})\b)|(?:per|each|every) )([a-z]+)"
 )
 _NO_AMOUNTS = FUNCTION_WORDS | {"each", "every", "per"}
 _COMPOUND = re.compile(

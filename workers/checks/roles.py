@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from schemas.jobs import Brief
@@ -22,8 +22,13 @@ _ANY_PRODUCT_DOES = frozenset(
 # What stands before a verb that is for the reader to do.
 _BEFORE_AN_ASK = r"(?:^|[.;,!?] ?|\b(?:you|to|and|or|can|will|must|lets|helps) )"
 _PREPOSITIONS = "along|before|after|for|of|on|at|with|from|to|by|through|per|over|under|and|or"
-# At the beginning of a clause: 'An engineer calibrates', and no 'the scale is'.
-_WORKS = re.compile(r"(?i)(?:^|[.;,] |\band )(?:an?|one|two|three|our) ([\w-]+) (?!(?:is|has|was)\b)[a-z]+s\b")
+# People who come to work: at the beginning of a clause 'An engineer calibrates', but no 'mug holds' or 'scale weighs'.
+_WORKS = re.compile(
+    r"(?i)(?:^|[.;,] |\band )(?:an?|one|two|three|our) (\w+(?:eer|ist|ian)|adviser|agent|baker|barista|chef|cleaner|"
+    r"clerk|coach|courier|crew|curator|designer|doctor|driver|editor|fitter|gardener|guide|host|instructor|inspector|"
+    r"lawyer|marshal|mechanic|notary|nurse|painter|photographer|planner|stager|surveyor|tailor|teacher|team|trainer|"
+    r"tutor|vet) (?!(?:is|has|was|as)\b)[a-z]+s\b"
+)
 _IN_FRONT = re.compile(r"(?i)^((?:before|after|when|if|until|once|while|during) [^,]+), (.+)$")
 
 
@@ -150,9 +155,15 @@ def _owned_by_others(text: str, known: str) -> list[str]:
     And who does the work is not the reader's: 'your engineer' of 'an engineer calibrates'.
     """
     others = {stem(thing) for thing in re.findall(r"(?i)\w+['’]s (\w+)", known)}  # noqa: RUF001
-    others |= {stem(doer) for doer in _WORKS.findall(known)}
+    others |= _workers(known)
     readers = {stem(thing) for thing in re.findall(r"(?i)\byour (\w+)", known)}
     return [f"your {m[1]}" for m in re.finditer(r"(?i)\byour (\w+)", text) if stem(m[1]) in others - readers]
+
+
+@lru_cache(maxsize=512)
+def _workers(known: str) -> frozenset[str]:
+    """Return the people who do the work by what is known, as stems."""
+    return frozenset(stem(doer) for doer in _WORKS.findall(known))
 
 
 def _other_voice(text: str, known: str) -> list[str]:

@@ -38,7 +38,9 @@ def counts_of(model: Any, listener: Listener | None = None) -> list[int]:
 
     def found(count: int) -> list[torch.Tensor]:
         logits = current.forward(newest[:count])
-        return [logits, listener.heard()] if listener else [logits]
+        # The probability of a token is summed over its row: that too may be done otherwise for fewer rows.
+        sums = torch.logsumexp(logits.float(), -1)
+        return [logits, sums, listener.heard()] if listener else [logits, sums]
 
     expected = found(rows)
     return [

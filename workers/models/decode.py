@@ -1,8 +1,8 @@
 """The decode loop: each brief is read once, each ask once, then all candidates of all jobs are written together.
 
 A draft depends on its order alone, whatever stands beside it: every forward pass has a shape that follows from the
-order (see `readings.py` and `passes.py`), and the noise that picks a token is a hash of seed, step and token. The
-measurements are in docs/decisions/0005-batch-invariance.md.
+order, or one that gives the same bits (see `readings.py`, `passes.py` and `counts.py`), and the noise that picks a
+token is a hash of seed, step and token. The measurements are in docs/decisions/0005-batch-invariance.md.
 """
 
 import math
@@ -251,9 +251,10 @@ class Decoder:
             while any(rows):
                 live = [(place, row) for place, row in enumerate(rows) if row]
                 newest = [Newest(place, row.tokens[-1], len(row.tokens) - 1) for place, row in live]
-                logits = current.forward(newest)
-                self._hear([row for _, row in live], current.indices_of(newest))
-                self._advance([row for _, row in live], logits, self._bans, STEPS_BACK if current.is_open else 0)
+                logits, indices = current.forward(newest), current.indices_of(newest)
+                steps_back = STEPS_BACK if current.is_open else 0
+                self._hear([row for _, row in live], indices)
+                self._advance([row for _, row in live], logits, indices, self._bans, steps_back)
                 if current.is_open:
                     self._fill(current, rows, seated, queue)
                 else:
@@ -293,12 +294,19 @@ class Decoder:
     def _begin(self, party: _Party, rows: Sequence[_Row]) -> None:
         """Write the first tokens of rows; one that ends with it may begin anew."""
         while rows:
-            self._advance(rows, party.reading.logits.clone(), self._first_bans, 0)
+            self._advance(rows, party.reading.logits.clone(), [0] * len(rows), self._first_bans, 0)
             rows = party.renew()
 
-    def _advance(self, rows: Sequence[_Row], logits: torch.Tensor, bans: torch.Tensor, steps_back: int) -> None:
-        """Give every row its next token; rows that end here have a draft."""
-        for row, ranked in zip(rows, _ranked(rows, logits, bans), strict=True):
+    def _advance(
+        self,
+        rows: Sequence[_Row],
+        logits: torch.Tensor,
+        indices: Sequence[int],
+        bans: torch.Tensor,
+        steps_back: int,
+    ) -> None:
+        """Give every row its next token, by the logits at its index; rows that end here have a draft."""
+        for row, ranked in zip(rows, _ranked(rows, logits, indices, bans), strict=True):
             row.go_on(ranked, self.stops, steps_back)
 
 
@@ -325,16 +333,14 @@ def mixed_seed(*parts: int) -> int:
     return _signed(state ^ (state >> 29))
 
 
-def _ranked(rows: Sequence[_Row], logits: torch.Tensor, bans: torch.Tensor) -> list[Ranked]:
+def _ranked(rows: Sequence[_Row], logits: torch.Tensor, indices: Sequence[int], bans: torch.Tensor) -> list[Ranked]:
     """Return the likeliest tokens of each row with their log probabilities, in the order of logit plus noise.
 
-    Writes into the logits. Logits of one row serve all rows.
+    Writes into the logits.
     """
-    logits = logits.float().index_fill_(1, bans, -torch.inf)
-    values, ids = torch.topk(logits, min(TOP_K, logits.shape[-1]), dim=-1)
-    log_ps = values - torch.logsumexp(logits, -1, keepdim=True)
+    values, ids, log_ps = likeliest(logits, bans)
     # What is left is small and wants float64: all of it on the CPU.
-    values, ids, log_ps = (some.cpu().expand(len(rows), -1) for some in (values, ids, log_ps))
+    values, ids, log_ps = (some.cpu()[list(indices)] for some in (values, ids, log_ps))
     seeds = torch.tensor([row.seed for row in rows])
     steps = torch.tensor([len(row.tokens) for row in rows])
     heat = torch.tensor([row.order.temperature for row in rows], dtype=torch.float64)
@@ -342,6 +348,16 @@ def _ranked(rows: Sequence[_Row], logits: torch.Tensor, bans: torch.Tensor) -> l
     ranks = noisy.sort(stable=True, dim=-1, descending=True).indices
     ranked = zip(ids.gather(1, ranks).tolist(), log_ps.gather(1, ranks).tolist(), strict=True)
     return [list(zip(some_ids, some_log_ps, strict=True)) for some_ids, some_log_ps in ranked]
+
+
+def likeliest(logits: torch.Tensor, bans: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return logits, ids and log probabilities of the likeliest tokens of all computed rows: (rows, TOP_K) each.
+
+    Of one row alone torch would sum in parts, one a thread, and so in another order. Writes into the logits.
+    """
+    logits = logits.float().index_fill_(1, bans, -torch.inf)
+    values, ids = torch.topk(logits, min(TOP_K, logits.shape[-1]), dim=-1)
+    return values, ids, values - torch.logsumexp(logits, -1, keepdim=True)
 
 
 def _rows_of(order: Order) -> list[_Row]:

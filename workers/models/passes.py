@@ -62,11 +62,11 @@ class Pass(Protocol):
         ...
 
     def forward(self, newest: Sequence[Newest]) -> torch.Tensor:
-        """Return the logits behind these tokens of different rows: (tokens, vocabulary). Other rows are idle."""
+        """Return the logits of all computed rows, these tokens' at `indices_of` them: (computed rows, vocabulary)."""
         ...
 
     def indices_of(self, newest: Sequence[Newest]) -> Sequence[int]:
-        """Return which row of the products of a pass is that of each of these tokens."""
+        """Return which of the computed rows is that of each of these tokens, which are of different rows."""
         ...
 
 
@@ -106,7 +106,7 @@ class SharedPass:
         self._starts[place : place + SEAT_ROWS] = [reading.length] * SEAT_ROWS
 
     def forward(self, newest: Sequence[Newest]) -> torch.Tensor:
-        """Return the logits behind these tokens of different rows: (tokens, vocabulary). Other rows are idle."""
+        """Return the logits of the computed rows, of these tokens first: (computed rows, vocabulary)."""
         count = next(count for count in self._counts if count >= len(newest))
         # What fills up writes once more what a row writes anyway.
         filled = [*newest, *[newest[-1]] * (count - len(newest))]
@@ -116,10 +116,10 @@ class SharedPass:
         for layer in self._layers:
             layer.places, layer.ages = places, ages
         positions = torch.tensor([self._starts[one.place] + one.age for one in filled], device=device)
-        return _logits(self._model, tokens, positions, self._mask, self._cache)[: len(newest)]
+        return _logits(self._model, tokens, positions, self._mask, self._cache)
 
     def indices_of(self, newest: Sequence[Newest]) -> Sequence[int]:
-        """Return which row of the products of a pass is that of each of these tokens: the first ones."""
+        """Return which of the computed rows is that of each of these tokens: they come first."""
         return range(len(newest))
 
     def _show(self, places: torch.Tensor, ages: torch.Tensor) -> None:
@@ -150,7 +150,7 @@ class PlainPass:
         self._readings.append(reading)
 
     def forward(self, newest: Sequence[Newest]) -> torch.Tensor:
-        """Return the logits behind these tokens; idle rows are computed too, and continue the last prompt."""
+        """Return the logits of all rows, idle ones too, which continue the last prompt: (rows, vocabulary)."""
         if self._mask is None:
             self._readings += [self._readings[-1]] * (self.seats - len(self._readings))
             rows = [reading for reading in self._readings for _ in range(SEAT_ROWS)]
@@ -163,11 +163,10 @@ class PlainPass:
             tokens[place], ages[place] = token, age
         device = self._model.device
         positions = torch.tensor([start + age for start, age in zip(self._starts, ages, strict=True)], device=device)
-        logits = _logits(self._model, torch.tensor(tokens, device=device), positions, self._mask, self._cache)
-        return logits[self.indices_of(newest)]
+        return _logits(self._model, torch.tensor(tokens, device=device), positions, self._mask, self._cache)
 
     def indices_of(self, newest: Sequence[Newest]) -> Sequence[int]:
-        """Return which row of the products of a pass is that of each of these tokens: all rows are computed."""
+        """Return which of the computed rows is that of each of these tokens: all rows are computed."""
         return [one.place for one in newest]
 
 

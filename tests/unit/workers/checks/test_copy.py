@@ -226,7 +226,9 @@ def test_who_does_it_whose_it_is_and_what_it_is_tied_to_stay(brief_of: BriefOf, 
         ("You wash your cans at the curb with a truck.", "roles"),
         ("You wait at the curb, and a truck washes your cans.", None),
         ("You get new cans from the truck.", None),
-        ("Your truck washes the cans at the curb.", "roles"),
+        ("Your driver empties the cans at the curb.", "roles"),
+        ("Our driver empties the cans at the curb.", None),
+        ("Your truck washes cans at the curb.", None),
         ("You order cans at the curb.", None),
         ("The lid of the Slate Truck drops the cans when a sensor sees them.", "roles"),
         ("The lid of the Slate Truck opens at the curb.", None),
@@ -236,7 +238,7 @@ def test_what_one_does_in_the_brief_no_other_does_in_a_line(brief_of: BriefOf, t
     told = (
         "A truck washes your cans at the curb. Its lid opens. You wait at home. A sensor at the back drops the cans. "
     )
-    told += "Orders before noon come today. The truck gets you new cans."
+    told += "A driver empties the cans. Orders before noon come today. The truck gets you new cans."
     product = {"name": "Slate Truck", "description": told, "offer": None}
 
     assert failed(text, brief_of(product=product)) & {"roles"} == ({rule} if rule else set())

@@ -4,7 +4,7 @@ from schemas.campaigns import Audience, Brand, Product
 from schemas.jobs import Brief
 from schemas.styles import Style
 from workers.checks.copy import check
-from workers.checks.cuts import bare_part, cut_short, one_of_choices, stood_in
+from workers.checks.cuts import bare_part, one_of_choices, stood_in
 
 
 def brief_of(description: str) -> Brief:
@@ -18,24 +18,6 @@ def brief_of(description: str) -> Brief:
 
 
 @pytest.mark.parametrize(
-    ("told", "text", "cut"),
-    [
-        ("The app deducts flour as each batch is logged.", "The app deducts flour as each batch. It is free.", ""),
-        ("The app deducts flour as each batch is logged.", "The app deducts flour.", "deducts flour"),
-        ("Five plants a meter; lifted by hand.", "Five plants.", "five plants"),
-        ("Runs for 40 hours or 15 in the cold.", "Runs for 40 hours.", "40 hours"),
-        ("Runs for 40 hours or 15 in the cold.", "Runs for 40 hours or 15 in the cold.", ""),
-        ("Deducts flour as logged. It also deducts flour.", "Deducts flour.", ""),
-        ("A bottle of this syrup. This syrup is sweet.", "A bottle of this syrup.", ""),
-        ("Weighs packs on the belt, up to 180 a minute.", "Weighs packs on the belt.", ""),
-        ("Weighs packs.", "Packs.", ""),
-    ],
-)
-def test_a_sentence_does_not_end_in_the_middle_of_a_clause(told: str, text: str, cut: str):
-    assert cut_short(text, brief_of(told)) == cut
-
-
-@pytest.mark.parametrize(
     ("told", "text", "is_partly_told"),
     [
         ("The display turns yellow, red or green.", "The display turns yellow.", True),
@@ -46,6 +28,12 @@ def test_a_sentence_does_not_end_in_the_middle_of_a_clause(told: str, text: str,
         ("A pot for two, three or four.", "A pot for two.", False),
         ("Charge by kettle, sun or cable.", "The Kettle Tipper holds your kettle.", False),
         ("Yellow, red and green lamps.", "Yellow lamps.", False),
+        ("A dark roast coffee, whole bean or ground.", "A dark roast coffee.", False),
+        ("Ready in minutes, hot or iced.", "Ready in minutes.", False),
+        ("Keeps hot for hours, rain or shine.", "Keeps hot for hours.", False),
+        ("Holds 250 g, whole or ground.", "Holds 250 g.", False),
+        ("Open it with the code, day or night.", "A day costs 1 EUR.", False),
+        ("Needs no water, soil, or sunlight.", "It needs no water.", False),
     ],
 )
 def test_choices_are_told_all_or_not_at_all(told: str, text: str, *, is_partly_told: bool):
@@ -56,13 +44,14 @@ def test_choices_are_told_all_or_not_at_all(told: str, text: str, *, is_partly_t
     ("told", "text", "found"),
     [
         ("An air jet removes packs outside the limits.", "Weighs packs, and an air jet removes them.", "removes them"),
-        ("Reads uploaded contracts, and sends a list.", "Upload your contracts, and Brightfold reads them.", ""),
-        ("A crew seals the walls within two weeks.", "A surveyor comes, and a crew seals it.", "seals it"),
-        ("A nurse picks it up.", "A nurse picks it up.", ""),
+        ("An air jet removes packs outside the limits.", "Packs outside the limits? A jet removes them.", ""),
+        ("An air jet removes packs of fish.", "Weighs packs, and an air jet removes them.", ""),
+        ("A jet removes packs outside the limits and removes labels.", "Packs, and a jet removes them.", ""),
+        ("Removes mail older than a year. It removes it.", "Your mail? It removes it.", ""),
         ("A nurse comes.", "A nurse visits them.", ""),
     ],
 )
-def test_a_pronoun_stands_for_what_the_line_names(told: str, text: str, found: str):
+def test_what_is_done_to_some_is_not_done_to_all_of_them(told: str, text: str, found: str):
     assert stood_in(text, brief_of(told)) == found
 
 
@@ -70,12 +59,13 @@ def test_a_pronoun_stands_for_what_the_line_names(told: str, text: str, found: s
     ("text", "is_bare"),
     [
         ("A cradle for people with arthritis", True),
-        ("Cradle for people with arthritis in their hands", True),
+        ("The cradle for people with arthritis in their hands.", True),
         ("A kettle tipper for people with arthritis", False),
         ("A steel cradle for people with arthritis", False),
         ("A cradle for your kettle", False),
         ("One cradle for you", False),
         ("A cradle of steel", False),
+        ("A cradle for people with arthritis?", False),
     ],
 )
 def test_one_word_and_a_reader_is_no_line(text: str, *, is_bare: bool):
@@ -90,4 +80,4 @@ def test_these_are_checks_of_every_english_line():
     }
 
     assert "choices" in failed
-    assert {"cuts", "pronouns", "bare"} <= {one.name for one in check("A line.", brief_of("A line."))}
+    assert {"pronouns", "bare"} <= {one.name for one in check("A line.", brief_of("A line."))}

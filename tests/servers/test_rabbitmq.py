@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import amqp
+import kombu.pools
 import pytest
 
 from core.broker import FEEDBACK_QUEUE, check_queues, make_app, ring, send_feedback, waiting_feedback
@@ -33,6 +34,8 @@ def channel(broker: Broker) -> Iterator[amqp.Channel]:
 def test_a_queue_in_another_form_is_named_with_the_way_out(settings: Settings, channel: amqp.Channel):
     channel.queue_declare("generate.copy", durable=True, auto_delete=False)
     app = make_app(settings)
+    # A connection that an earlier test left open has seen its queues and does not look again.
+    kombu.pools.reset()
 
     with pytest.raises(SettingsError, match=r"generate\.copy.*rabbitmqctl delete_queue"):
         ring(app, Kind.COPY)

@@ -32,11 +32,14 @@ LINES = (
 
 
 @pytest.fixture
-def demo_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a stack of its own, with tiny models and as many processes as it starts by itself."""
-    monkeypatch.delenv("FACTORY_GENERATE_PROCESSES")
+def demo_settings(tmp_path: Path) -> Settings:
+    """Settings of a stack of its own, with tiny models and two processes that share the work.
+
+    By itself it would start one: only the starters get several.
+    """
     return Settings(
         home=tmp_path / "home",
+        generate_processes=2,
         copy_model=str(build_line_model(tmp_path / "lines", LINES)),
         copy_adapter="",
         image_model=str(write_pipeline("bold", tmp_path)),
@@ -81,6 +84,7 @@ def test_the_demo_makes_a_campaign_shows_it_and_stops_what_it_started(
     assert re.search(
         r"^review +http://127\.0\.0\.1:\d+/campaigns/spring-roast-[0-9a-f]{8}/gallery$", shown.stdout, re.MULTILINE
     )
+    assert "generate, generate-2, feedback" in shown.stdout
     assert "is down" in shown.stdout
     assert (demo_settings.home / "demo" / "campaign.yaml").is_file()
 

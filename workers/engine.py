@@ -1,6 +1,8 @@
 """The models on this device: loaded once, one batch at a time. A bad job never harms its batch mates."""
 
 import logging
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from core import traces, versions
+from core import locks, traces, versions
 from core.errors import (
     BrokenVersionError,
     CorruptAssetError,
@@ -271,19 +273,34 @@ class Engine:
             raise ModelLoadError(f"{reference} is not in the factory's bucket {self._storage.bucket}: copy it there")
         prefix = prefix.rstrip("/") + "/"
         folder = self.cache / "s3" / prefix
-        keys = [key for key, _ in self._storage.list(prefix)]
-        if not keys:
+        targets = {key: folder / key.removeprefix(prefix) for key, _ in self._storage.list(prefix)}
+        if not targets:
             raise ModelLoadError(f"{reference} holds no files")
-        for key in keys:
-            target = folder / key.removeprefix(prefix)
+        for key, target in targets.items():
             if not target.resolve().is_relative_to(folder.resolve()):
                 raise ModelLoadError(f"{reference} holds a key that leaves its folder: {key}")
-            if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                part = target.with_name(f".{target.name}.part")
-                part.write_bytes(self._storage.get_whole(key))
-                part.rename(target)
+        if not all(target.exists() for target in targets.values()):
+            # Of several processes that want it at once one fetches it: a model may have many gigabytes.
+            with locks.alone_with(folder):
+                for key, target in targets.items():
+                    if not target.exists():
+                        _keep(self._storage.get_whole(key), target)
         return str(folder)
+
+
+def _keep(data: bytes, target: Path) -> None:
+    """Write a file that is there whole or not at all, whoever else writes it at the same time."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        # A temporary file is private; a model may be read by every account that runs a worker.
+        part.chmod(0o644)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _empty_cache() -> None:

@@ -1,6 +1,9 @@
 """The engine and a real store: models and versions that lie in the bucket are fetched to this machine."""
 
+import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import torch
 
 from core.errors import BrokenVersionError, ModelLoadError
 from core.ledger import Ledger
+from core.locks import alone_with
 from core.settings import Settings
 from core.storage import Storage
 from core.versions import store
@@ -19,10 +23,12 @@ from workers.models.protocol import Model
 
 from support.adapters import register, sides_of, write_adapter
 from support.lines import line_campaign, line_jobs
+from support.lockless import refuse_locks
 from support.tiny_pipelines import write_adapter as write_pipeline_adapter
 from support.tiny_pipelines import write_pipeline
 from support.versions import a_version, version_id
 
+DEADLINE_SECONDS = 60
 FIRST, SECOND, THIRD = (version_id(number) for number in (1, 2, 3))
 
 
@@ -55,6 +61,58 @@ def test_a_model_is_fetched_from_the_bucket_once(storage: Storage, engine: Engin
 
     assert (folder / "config.json").read_bytes() == b"{}"
     assert (folder / "other.json").read_bytes() == b"[]"
+
+
+class _Counting(Storage):
+    """The store; tells how often a file was asked for, and answers when as many ask at once as it waits for."""
+
+    def __init__(self, settings: Settings, together: int = 1) -> None:
+        super().__init__(settings)
+        self.asked: list[str] = []
+        self._meeting = threading.Barrier(together)
+
+    def get_whole(self, key: str) -> bytes:
+        self.asked.append(key)
+        self._meeting.wait(DEADLINE_SECONDS)
+        return super().get_whole(key)
+
+
+def test_of_processes_that_want_a_model_of_the_bucket_at_once_one_fetches_it(
+    settings: Settings, storage: Storage, ledger: Ledger
+):
+    counting = _Counting(settings)
+    storage.put("models/mine/config.json", b"{}", "application/json")
+    engine = Engine(settings.model_copy(update={"device": "cpu"}), ledger.leases, counting, ledger.versions)
+    folder = engine.cache / "s3" / "models" / "mine"
+
+    with ThreadPoolExecutor(1) as pool:
+        with alone_with(folder):
+            second = pool.submit(engine._local, f"s3://{storage.bucket}/models/mine")
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+            folder.mkdir()
+            (folder / "config.json").write_bytes(b"{}")
+        assert second.result(DEADLINE_SECONDS) == str(folder)
+
+    assert counting.asked == []
+
+
+def test_where_no_locks_are_kept_all_fetch_it_and_each_file_is_whole(
+    settings: Settings, storage: Storage, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    refuse_locks(monkeypatch)
+    weights = os.urandom(1_000_000)
+    storage.put("models/mine/model.safetensors", weights, "application/octet-stream")
+    together = _Counting(settings, together=4)
+    engine = Engine(settings.model_copy(update={"device": "cpu"}), ledger.leases, together, ledger.versions)
+
+    with ThreadPoolExecutor(4) as pool:
+        (folder,) = set(pool.map(engine._local, [f"s3://{storage.bucket}/models/mine"] * 4))
+
+    assert len(together.asked) == 4
+    (file,) = Path(folder).iterdir()
+    assert file.read_bytes() == weights
+    assert file.stat().st_mode & 0o777 == 0o644
 
 
 def test_each_version_makes_its_own_lines_and_names_itself(engine: Engine, bucket: str, line_model: Path):

@@ -8,7 +8,7 @@ import importlib.metadata
 import os
 import re
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +21,10 @@ STARTER = "starter"
 MOST_ON_A_PROCESSOR = 4
 DEVICES = Path("/dev")
 CARD = re.compile(r"nvidia[0-9]+")
+# How CUDA names cards and parts of them: by number or by UUID, which may be shortened.
+CARD_NAME = re.compile(r"[0-9]+|(GPU|MIG)-[-/0-9A-Za-z]+")
+# One file for all cards of AMD, and one for all that Windows lends to its Linux (WSL2): neither tells how many.
+AMD_CARDS, WINDOWS_CARDS = "kfd", "dxg"
 GIB = 1024**3
 # With the starters: a process that generates takes 1.3 GiB, and everything else of the stack what is left of two.
 GENERATING_BYTES, OTHERS_BYTES = 13 * GIB // 10, 7 * GIB // 10
@@ -32,14 +36,15 @@ class Machine:
     """What a machine computes with."""
 
     cores: int
-    cards: int = 0
+    # As CUDA_VISIBLE_DEVICES names them.
+    cards: tuple[str, ...] = ()
     memory_bytes: int = 1024 * GIB
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return what processes with these settings find on this machine."""
         visible = settings.environment().get("CUDA_VISIBLE_DEVICES")
-        return cls(count_cores(), count_cards(visible, DEVICES) if _takes_cards() else 0, memory_bytes())
+        return cls(count_cores(), find_cards(_torch_version(), visible, DEVICES), memory_bytes())
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,14 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def count_cards(visible: str | None, devices: Path) -> int:
-    """Return how many cards of NVIDIA there are; `visible` are those that CUDA may see, as its variable names them."""
-    there = sum(CARD.fullmatch(path.name) is not None for path in devices.glob("nvidia*"))
+def find_cards(torch: str, visible: str | None, devices: Path) -> tuple[str, ...]:
+    """Return the cards that this version of torch computes on; `visible` is what CUDA_VISIBLE_DEVICES says."""
+    there = _count_cards(torch, devices)
     if visible is None:
-        return there
+        return tuple(map(str, range(there)))
     # CUDA stops at the first one that is none, such as -1.
-    named = takewhile(lambda one: one and not one.startswith("-"), map(str.strip, visible.split(",")))
-    return min(there, len(list(named)))
+    named = takewhile(CARD_NAME.fullmatch, map(str.strip, visible.split(",")))
+    return tuple(islice(named, there))
 
 
 def memory_bytes() -> int:
@@ -91,7 +96,7 @@ def is_generating(node: str) -> bool:
 def _fitting(settings: Settings, machine: Machine) -> int:
     """Return how many processes fit: one a card; with small models one a core that the memory holds; else one."""
     if settings.device == "auto" and machine.cards:
-        return machine.cards
+        return len(machine.cards)
     models = {settings.copy_model, settings.image_model, settings.music_model}
     if settings.device in {"auto", "cpu"} and models == {STARTER}:
         held = max(1, (machine.memory_bytes - OTHERS_BYTES) // GENERATING_BYTES)
@@ -104,15 +109,27 @@ def _environment(settings: Settings, machine: Machine, number: int, processes: i
     if processes == 1:
         return ()
     if settings.device == "auto" and machine.cards:
-        return (("FACTORY_DEVICE", f"cuda:{(number - 1) % machine.cards}"),) if machine.cards > 1 else ()
+        # The device stays `auto`: where the driver does not take this torch, each computes on the processor.
+        card = machine.cards[(number - 1) % len(machine.cards)]
+        return (("CUDA_VISIBLE_DEVICES", card),) if len(machine.cards) > 1 else ()
     if settings.device in {"auto", "cpu"}:
         return (("FACTORY_THREADS", str(settings.threads or max(1, machine.cores // processes))),)
     return ()
 
 
-def _takes_cards() -> bool:
-    """Tell whether the torch that is installed can compute on a card; one for processors says so in its version."""
+def _count_cards(torch: str, devices: Path) -> int:
+    """Return how many cards there are, by their device files; one where these do not tell."""
+    if not torch or torch.endswith("+cpu"):
+        return 0
+    if "+rocm" in torch:
+        return int((devices / AMD_CARDS).exists())
+    numbered = sum(CARD.fullmatch(path.name) is not None for path in devices.glob("nvidia*"))
+    return numbered or int((devices / WINDOWS_CARDS).exists())
+
+
+def _torch_version() -> str:
+    """Return the version of the torch that is installed, which says what it computes on; empty where there is none."""
     try:
-        return not importlib.metadata.version("torch").endswith("+cpu")
+        return importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
-        return False
+        return ""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.settings import Settings
-from deploy.generating import GIB, Machine, Share, count_cards, is_generating, shares
+from deploy.generating import GIB, Machine, Share, find_cards, is_generating, shares
 
 OWN_MODEL = "org/seven-billion"
 
@@ -42,40 +42,44 @@ def test_a_model_of_your_own_is_held_once(kind: str):
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps"])
 def test_a_device_that_is_named_has_one_process(device: str):
-    assert shares(_settings(device=device), Machine(cores=16, cards=4)) == [Share("generate")]
+    assert shares(_settings(device=device), Machine(cores=16, cards=("0", "1", "2", "3"))) == [Share("generate")]
 
 
 @pytest.mark.parametrize("model", ["starter", OWN_MODEL])
-def test_each_of_several_cards_has_a_process_of_its_own(model: str):
-    found = shares(_settings(copy_model=model), Machine(cores=2, cards=3))
+@pytest.mark.parametrize("cards", [("0", "1", "2"), ("5", "0", "3"), ("GPU-8f1c", "GPU-2a", "MIG-b3")])
+def test_each_of_several_cards_has_a_process_that_sees_it_alone(cards: tuple[str, ...], model: str):
+    first, second, third = cards
 
+    found = shares(_settings(copy_model=model), Machine(cores=2, cards=cards))
+
+    # No device is named: a torch that this driver does not take falls back to the processor.
     assert found == [
-        Share("generate", (("FACTORY_DEVICE", "cuda:0"),)),
-        Share("generate-2", (("FACTORY_DEVICE", "cuda:1"),)),
-        Share("generate-3", (("FACTORY_DEVICE", "cuda:2"),)),
+        Share("generate", (("CUDA_VISIBLE_DEVICES", first),)),
+        Share("generate-2", (("CUDA_VISIBLE_DEVICES", second),)),
+        Share("generate-3", (("CUDA_VISIBLE_DEVICES", third),)),
     ]
 
 
 def test_one_card_changes_nothing():
-    assert shares(_settings(), Machine(cores=16, cards=1)) == [Share("generate")]
+    assert shares(_settings(), Machine(cores=16, cards=("0",))) == [Share("generate")]
 
 
 def test_cards_do_not_count_where_the_processor_is_asked_for():
-    assert [one.environment for one in shares(_settings(device="cpu"), Machine(cores=2, cards=8))] == [
+    assert [one.environment for one in shares(_settings(device="cpu"), Machine(cores=2, cards=tuple("01234567")))] == [
         (("FACTORY_THREADS", "1"),),
         (("FACTORY_THREADS", "1"),),
     ]
 
 
 def test_processes_that_are_asked_for_share_the_cards_in_turn():
-    found = shares(_settings(processes=3), Machine(cores=16, cards=2))
+    found = shares(_settings(processes=3), Machine(cores=16, cards=("4", "7")))
 
-    assert [dict(one.environment)["FACTORY_DEVICE"] for one in found] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert [dict(one.environment)["CUDA_VISIBLE_DEVICES"] for one in found] == ["4", "7", "4"]
 
 
 def test_processes_that_are_asked_for_share_one_card_or_one_that_is_named():
-    on_one = shares(_settings(processes=2), Machine(cores=16, cards=1))
-    on_named = shares(_settings(processes=2, device="cuda:1"), Machine(cores=16, cards=4))
+    on_one = shares(_settings(processes=2), Machine(cores=16, cards=("0",)))
+    on_named = shares(_settings(processes=2, device="cuda:1"), Machine(cores=16, cards=("0", "1", "2", "3")))
 
     assert on_one == on_named == [Share("generate"), Share("generate-2")]
 
@@ -92,19 +96,19 @@ def test_threads_are_those_that_are_set_or_a_part_of_the_cores(cores: int, proce
 
 def test_one_process_has_all_that_the_settings_say():
     assert shares(_settings(processes=1), Machine(cores=8)) == [Share("generate")]
-    assert shares(_settings(processes=1), Machine(cores=8, cards=4)) == [Share("generate")]
+    assert shares(_settings(processes=1), Machine(cores=8, cards=("0", "1", "2", "3"))) == [Share("generate")]
 
 
 @given(
     processes=st.integers(0, 64),
     cores=st.integers(1, 256),
-    cards=st.integers(0, 16),
+    cards=st.lists(st.sampled_from([*"0123456789", "GPU-8f1c"]), max_size=8, unique=True).map(tuple),
     device=st.sampled_from(["auto", "cpu", "cuda", "cuda:1"]),
     model=st.sampled_from(["starter", OWN_MODEL]),
     threads=st.integers(0, 8),
 )
 def test_whatever_the_machine_names_are_one_each_and_all_settings_are_valid(
-    processes: int, cores: int, cards: int, device: str, model: str, threads: int
+    processes: int, cores: int, cards: tuple[str, ...], device: str, model: str, threads: int
 ):
     settings = _settings(processes, device=device, copy_model=model, threads=threads)
 
@@ -114,11 +118,12 @@ def test_whatever_the_machine_names_are_one_each_and_all_settings_are_valid(
     assert len({one.name for one in found}) == len(found) == (processes or len(found))
     assert all(is_generating(f"{one.name}@host") for one in found)
     for environment in {one.environment for one in found}:
-        own = {name.removeprefix("FACTORY_").lower(): value for name, value in environment}
+        # No process is sent to a card that is not there, nor away from what was asked for.
+        assert dict(environment).get("CUDA_VISIBLE_DEVICES") in ({None} if device != "auto" else {None, *cards})
+        own = {name.removeprefix("FACTORY_").lower(): value for name, value in environment if "FACTORY_" in name}
         theirs = Settings.model_validate(settings.model_dump() | own)
         assert theirs.threads >= min(threads, 1)
-        # No process is sent to a card that is not there, nor away from what was asked for.
-        assert theirs.device == device or (device == "auto" and int(theirs.device.removeprefix("cuda:")) < cards)
+        assert theirs.device == device
 
 
 def test_workers_of_other_names_do_not_generate():
@@ -130,23 +135,54 @@ def test_workers_of_other_names_do_not_generate():
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"), [((), 0), (("nvidia0",), 1), (("nvidia0", "nvidia1", "nvidia10"), 3), (("nvidia5",), 1)]
+    ("names", "expected"),
+    [
+        ((), ()),
+        (("nvidia0",), ("0",)),
+        (("nvidia0", "nvidia1", "nvidia10"), ("0", "1", "2")),
+        (("nvidia5",), ("0",)),
+        (("kfd",), ()),
+        (("dxg",), ("0",)),
+        (("dxg", "nvidia0", "nvidia1"), ("0", "1")),
+    ],
 )
-def test_cards_are_counted_by_their_device_files(names: tuple[str, ...], expected: int, tmp_path: Path):
-    assert count_cards(None, _devices(tmp_path, *names)) == expected
+def test_cards_are_found_by_their_device_files(names: tuple[str, ...], expected: tuple[str, ...], tmp_path: Path):
+    assert find_cards("2.9.0", None, _devices(tmp_path, *names)) == expected
+
+
+@pytest.mark.parametrize("visible", [None, "0", "1", "0,1"])
+def test_the_cards_of_amd_count_as_one_and_only_with_a_torch_for_them(visible: str | None, tmp_path: Path):
+    devices = _devices(tmp_path, "kfd", "nvidia0", "nvidia1", "dxg")
+
+    assert len(find_cards("2.9.0+rocm6.4", visible, devices)) == 1
+    (devices / "kfd").unlink()
+    assert find_cards("2.9.0+rocm6.4", visible, devices) == ()
 
 
 @pytest.mark.parametrize(
     ("visible", "expected"),
-    [("", 0), ("-1", 0), ("0", 1), ("0,1", 2), ("0, 1", 2), ("1,-1,0", 1), ("0,1,2,3,4", 3), ("GPU-8f1c,GPU-2a", 2)],
+    [
+        ("", ()),
+        ("-1", ()),
+        ("0", ("0",)),
+        ("2,0", ("2", "0")),
+        ("0, 1", ("0", "1")),
+        ("1,-1,0", ("1",)),
+        ("0,1,2,3,4", ("0", "1", "2")),
+        ("GPU-8f1c,GPU-2a", ("GPU-8f1c", "GPU-2a")),
+        ("MIG-GPU-8f1c/1/0", ("MIG-GPU-8f1c/1/0",)),
+        ('0,1",X="%(host)s', ("0",)),
+    ],
 )
-def test_cards_that_cuda_may_not_see_do_not_count(visible: str, expected: int, tmp_path: Path):
-    assert count_cards(visible, _devices(tmp_path, "nvidia0", "nvidia1", "nvidia2")) == expected
+def test_cards_that_cuda_may_not_see_do_not_count(visible: str, expected: tuple[str, ...], tmp_path: Path):
+    assert find_cards("2.9.0", visible, _devices(tmp_path, "nvidia0", "nvidia1", "nvidia2")) == expected
 
 
-@pytest.mark.parametrize(("version", "expected"), [("2.9.0+cpu", 0), ("2.9.0", 2), ("2.9.0+cu130", 2)])
+@pytest.mark.parametrize(
+    ("version", "expected"), [("2.9.0+cpu", ()), ("2.9.0", ("0", "1")), ("2.9.0+cu130", ("0", "1"))]
+)
 def test_a_torch_for_processors_has_no_cards(
-    version: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    version: str, expected: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     installed = tmp_path / f"torch-{version}.dist-info"
     installed.mkdir()

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from supervisor.options import ServerOptions
 
 from core.settings import Settings
 from deploy.embedded import Embedded
@@ -83,6 +84,42 @@ def test_several_that_generate_start_one_after_the_other_under_names_of_their_ow
     assert nodes == [f"{name}@%h" for name in names]
     assert {made[name].environment for name in names} == {(("FACTORY_THREADS", "3"),)}
     assert {made[name].command[-5:] for name in names} == {made["generate"].command[-5:]}
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [(None, ["0", "1", "2"]), ("2,0", ["2", "0"]), ("GPU-8f1c,MIG-GPU-2a/1/0", ["GPU-8f1c", "MIG-GPU-2a/1/0"])],
+)
+def test_the_supervisor_shows_each_process_that_generates_a_card_of_its_own(
+    visible: str | None,
+    expected: list[str],
+    home: Home,
+    embedded: Embedded,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    for name in ("nvidia0", "nvidia1", "nvidia2"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr("deploy.generating.DEVICES", tmp_path)
+    monkeypatch.setattr("deploy.generating._torch_version", lambda: "2.9.0")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    file = tmp_path / "supervisord.conf"
+    by_cards = settings.model_copy(update={"generate_processes": 0})
+    file.write_text(supervisor_config(home, programs(home, embedded, by_cards)))
+    Path(home.run).mkdir(parents=True)
+    home.logs.mkdir(parents=True)
+
+    # As supervisord itself reads it.
+    options = ServerOptions()
+    options.realize(["-c", str(file)])
+    read = {one.name: one.environment for group in options.process_group_configs for one in group.process_configs}
+
+    seen = {name: values["CUDA_VISIBLE_DEVICES"] for name, values in read.items() if "CUDA_VISIBLE_DEVICES" in values}
+    assert seen == {f"generate-{number}" if number > 1 else "generate": card for number, card in enumerate(expected, 1)}
+    assert not any("FACTORY_DEVICE" in values for values in read.values())
 
 
 def test_the_names_of_workers_are_those_of_the_programs(home: Home, embedded: Embedded, settings: Settings):

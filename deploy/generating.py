@@ -5,6 +5,7 @@ thread each gets more out of two cores than two threads that wait for each other
 """
 
 import importlib.metadata
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ GIB = 1024**3
 # With the starters: a process that generates takes 1.3 GiB, and everything else of the stack what is left of two.
 GENERATING_BYTES, OTHERS_BYTES = 13 * GIB // 10, 7 * GIB // 10
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+CORES_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,11 @@ class Share:
     environment: tuple[tuple[str, str], ...] = ()
 
 
-def count_cores() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def count_cores(limit: Path = CORES_LIMIT) -> int:
+    """Return how many processors this process may use; of a container that may use a part of their time, that part."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = limit.read_text(encoding="ascii").strip().partition(" ") if limit.is_file() else ("max", "", "")
+    return min(cores, max(1, math.ceil(int(quota) / int(period)))) if quota.isdigit() else cores
 
 
 def find_cards(torch: str, visible: str | None, devices: Path) -> tuple[str, ...]:

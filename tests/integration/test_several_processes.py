@@ -17,6 +17,7 @@ from core.storage import Storage
 from deploy import processes, stack
 from deploy.checks import workers
 from deploy.findings import Level
+from deploy.generating import count_cores
 from deploy.home import Home
 from deploy.stack import Stack
 from deploy.supervision import ProcessStatus, State, Supervisor
@@ -82,7 +83,7 @@ def test_both_are_listed_one_after_the_other_and_answer_under_names_of_their_own
 def test_each_takes_its_part_of_the_cores(running: Stack):
     threads = [values["FACTORY_THREADS"] for values in _environments(running).values()]
 
-    assert threads == [str(max(1, len(os.sched_getaffinity(0)) // 2))] * 2
+    assert threads == [str(max(1, count_cores() // 2))] * 2
 
 
 def test_up_that_waits_returns_when_one_of_them_answers(

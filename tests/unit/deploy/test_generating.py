@@ -1,5 +1,6 @@
 """How many processes generate, and what each has of the machine."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.settings import Settings
-from deploy.generating import GIB, Machine, Share, find_cards, is_generating, shares
+from deploy.generating import GIB, Machine, Share, count_cores, find_cards, is_generating, shares
 
 OWN_MODEL = "org/seven-billion"
 
@@ -193,3 +194,24 @@ def test_a_torch_for_processors_has_no_cards(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
     assert Machine.of(_settings()).cards == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ("max 100000\n", 8),
+        ("200000 100000\n", 2),
+        ("150000 100000\n", 2),
+        ("20000 100000\n", 1),
+        ("1600000 100000\n", 8),
+        ("50000 10000\n", 5),
+    ],
+)
+def test_a_container_counts_as_many_cores_as_it_has_the_time_of(
+    limit: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    (tmp_path / "cpu.max").write_text(limit)
+
+    assert count_cores(tmp_path / "cpu.max") == expected
+    assert count_cores(tmp_path / "none") == 8

@@ -81,17 +81,18 @@ def processor(settings: Settings) -> Finding:
     """Look at processors and memory."""
     import psutil  # noqa: PLC0415 - a producer does not have it
 
+    from deploy import processes  # noqa: PLC0415 - a producer does not have what it needs
+
     limit = memory_bytes()
-    available, processes = min(psutil.virtual_memory().available, limit), len(shares(settings, Machine.of(settings)))
-    needed = OTHERS_BYTES + processes * GENERATING_BYTES
+    available, wanted = min(psutil.virtual_memory().available, limit), len(shares(settings, Machine.of(settings)))
+    needed = OTHERS_BYTES + wanted * GENERATING_BYTES
     found = f"{count_cores()} processors, {available / GIB:.1f} of {limit / GIB:.1f} GiB memory available"
-    if available < LEAST_MEMORY_BYTES:
+    # A stack that runs holds what it needs, and would be warned of itself.
+    if available < LEAST_MEMORY_BYTES and not processes.of_home(Home.of(settings)):
         return warn("processor and memory", found, "a worker with the starter model needs 2 GiB: stop something")
     # What they hold while they run is not available: so the whole of it is looked at.
     if limit < needed:
-        mend = (
-            f"{processes} processes that generate need {needed / GIB:.1f} GiB: set FACTORY_GENERATE_PROCESSES to fewer"
-        )
+        mend = f"{wanted} processes that generate need {needed / GIB:.1f} GiB: set FACTORY_GENERATE_PROCESSES to fewer"
         return warn("processor and memory", found, mend)
     return ok("processor and memory", found)
 

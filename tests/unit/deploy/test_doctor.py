@@ -9,9 +9,10 @@ from pydantic import SecretStr
 
 from core.errors import StateError
 from core.settings import Settings
-from deploy import doctor, embedded
+from deploy import doctor, embedded, processes
 from deploy.checks import collector, machine, servers, workers
 from deploy.findings import Finding, Level, ok
+from deploy.home import Home
 
 
 @pytest.fixture
@@ -104,6 +105,26 @@ def test_more_processes_than_the_memory_holds_are_found(settings: Settings, monk
     assert re.fullmatch(
         r"3 processes that generate need \d+\.\d GiB: set FACTORY_GENERATE_PROCESSES to fewer", finding.mend
     )
+
+
+def test_memory_that_the_stack_of_this_home_holds_is_no_reason_to_stop_something(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    single = settings.model_copy(update={"generate_processes": 1})
+    monkeypatch.setattr(machine, "LEAST_MEMORY_BYTES", machine.GIB**2)
+    command = (sys.executable, "-c", "input()")
+    marks = processes.marks(Home.of(single), ())
+
+    with subprocess.Popen(command, env=single.environment() | marks, stdin=subprocess.PIPE, text=True) as running:
+        beside = machine.processor(single)
+        other = machine.processor(single.model_copy(update={"home": single.home / "other"}))
+        running.communicate("\n", timeout=60)
+    alone = machine.processor(single)
+
+    assert beside.level == Level.OK
+    assert {(one.level, one.mend) for one in (other, alone)} == {
+        (Level.WARN, "a worker with the starter model needs 2 GiB: stop something")
+    }
 
 
 def test_a_damaged_starter_model_is_found(tmp_path: Path):

@@ -154,7 +154,7 @@ class Settings(BaseSettings):
         Field(
             ge=0,
             description="CPU threads of a model; 0 leaves it to torch, or gives each of several processes that "
-            "`factory up` starts its part of the cores.",
+            "`factory up` starts on a processor, not on cards, its part of the cores.",
         ),
     ] = 0
     generate_processes: Annotated[

@@ -75,6 +75,8 @@ def make_app(settings: Settings) -> Celery:
             TIDY: _housekeeping(TIDY, TIDY_SECONDS),
         },
         beat_max_loop_interval=settings.sweep_seconds,
+        # In memory: Celery's own keeps a pickle on disk, and beat never starts again on one that a crash has cut.
+        beat_scheduler="celery.beat:Scheduler",
         **configuration(settings),
     )
     return app

@@ -67,7 +67,7 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
         # One thread would wait for each commit: many people who rate at once are faster than that.
         Program("feedback", (*worker, "-n", "feedback@%h", "-Q", FEEDBACK_QUEUE, "--pool=threads", "-c", "3")),
         Program("housekeeping", (*worker, "-n", "housekeeping@%h", "-Q", HOUSEKEEPING_QUEUE, "--pool=solo")),
-        Program("beat", (*celery, "beat", "-l", settings.log_level, "-s", str(home.data / "beat-schedule"))),
+        Program("beat", (*celery, "beat", "-l", settings.log_level)),
         Program(
             "flower",
             (

@@ -47,7 +47,7 @@ def demo_loop_command(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="A campaign of copy to learn from; the example without it.")
     ] = None,
-    taste: Annotated[str, typer.Option(help="What the simulated people like: long lines or short ones.")] = "long",
+    taste: Annotated[str, typer.Option(help="What the simulated people like: long lines or short ones.")] = "short",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the factory running at the end.")] = False,
 ) -> None:
     """Let a model learn from simulated people, and show each step: ratings, training, gate, canary, way back.

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery.beat import Service
 from sqlalchemy import Column, ColumnElement, Table, func, select, update
 
-from core.broker import HOUSEKEEPING_QUEUE, TIDY, make_app
+from core.broker import HOUSEKEEPING_QUEUE, SWEEP, TIDY, make_app
 from core.errors import StateError, UnknownIdError
 from core.ledger import Ledger
 from core.ledger.campaigns import CampaignState
@@ -330,3 +331,13 @@ def test_housekeeping_tidies_by_the_clock(own_ledger: Ledger, kept: Settings, st
         wait_until(lambda: not own_ledger.calls.newest_first(1), what="the end of an old call")
     finally:
         workers.end()
+
+
+def test_beat_starts_beside_a_schedule_that_a_crash_has_cut(kept: Settings, tmp_path: Path):
+    for end in ("", ".dat", ".dir", ".bak", ".db"):
+        (tmp_path / f"beat-schedule{end}").write_bytes(b"")
+
+    beat = make_app(kept).Beat(schedule=str(tmp_path / "beat-schedule"))
+    scheduler = Service(beat.app, scheduler_cls=beat.scheduler_cls, schedule_filename=beat.schedule).get_scheduler()
+
+    assert {TIDY, SWEEP} <= set(scheduler.schedule)

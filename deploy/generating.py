@@ -40,6 +40,7 @@ class Machine:
     cores: int
     # As CUDA_VISIBLE_DEVICES names them.
     cards: tuple[str, ...] = ()
+    # By default as much as anybody could want.
     memory_bytes: int = 1024 * GIB
 
     @classmethod

@@ -11,7 +11,7 @@ from functools import lru_cache
 from schemas.assets import Check
 from schemas.channels import ChannelSpec, Shape, channels
 from schemas.jobs import Brief
-from workers.checks import claims, cuts, form, grounding, limits, roles, unsafe
+from workers.checks import claims, form, grounding, limits, roles, unsafe, whole
 from workers.checks.facts import facts_of
 from workers.checks.words import sentences_of, small_words, stem, words_of
 
@@ -48,9 +48,9 @@ ENGLISH_RULES: dict[str, Rule] = {
     "rates": limits.dropped_rates,
     "compounds": limits.cut_compounds,
     "halves": limits.half_told,
-    "choices": cuts.one_of_choices,
-    "pronouns": cuts.stood_in,
-    "bare": cuts.bare_part,
+    "choices": whole.one_of_choices,
+    "pronouns": whole.stood_in,
+    "bare": whole.bare_part,
     "roles": roles.swapped_roles,
     "clauses": roles.misplaced_clauses,
     "product": grounding.unnamed,

@@ -114,10 +114,12 @@ def repeats(text: str, brief: Brief) -> str:
 
 
 def _named_and_told(text: str, brief: Brief) -> list[str]:
-    """Return the end of the product's name where its name comes right after or before: 'Sea Roast sea roast'."""
-    name = re.escape(brief.product.name.lower())
-    end = re.escape(" ".join(brief.product.name.lower().split()[-2:]))
-    found = re.search(rf"(?<!\w)(?:{name} {end}|{end} (?:of|from|by) (?:the )?{name})(?!\w)", text.lower())
+    """Return the product's name with one of its words right behind, or its end before: 'Sea Roast roast'."""
+    name = brief.product.name.lower()
+    words = [re.escape(word.lower()) for word in words_of(name) if word.lower() not in FUNCTION_WORDS]
+    end = re.escape(" ".join(name.split()[-2:]))
+    behind = rf"{re.escape(name)} (?:{'|'.join(words)})" if words else r"(?!)"
+    found = re.search(rf"(?<!\w)(?:{behind}|{end} (?:of|from|by) (?:the )?{re.escape(name)})(?!\w)", text.lower())
     return [found[0]] if found and " " in end else []
 
 

@@ -155,6 +155,7 @@ def test_a_word_keeps_the_ending_that_the_brief_gives_it(brief_of: BriefOf, text
     ("text", "wrong"),
     [
         ("The Harbour Light Roast light roast tastes of peach.", {"repeats"}),
+        ("The Harbour Light Roast light is for people who brew.", {"repeats"}),
         ("A light roast of Harbour Light Roast, with peach.", {"repeats"}),
         ("Harbour Light Roast is a roast that tastes of peach.", set()),
         ("A light roast that tastes of peach.", set()),

@@ -2,13 +2,9 @@
 
 import errno
 import json
-import multiprocessing
-import os
-import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -31,17 +27,6 @@ def _make(folder: Path, text: str = "weights") -> None:
     (draft / "model").write_text(text, encoding="utf-8")
     (draft / SUMS_NAME).write_text(json.dumps({"model": sha256_of(draft / "model")}), encoding="utf-8")
     put_in_place(draft, folder)
-
-
-def _hold(folder: Path, has_begun: Event) -> None:
-    """Begin to make the folder, and never end."""
-
-    def make() -> None:
-        draft_of(folder)
-        has_begun.set()
-        threading.Event().wait()
-
-    make_once(folder, make)
 
 
 def test_a_home_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path):
@@ -101,22 +86,6 @@ def test_one_that_is_whole_is_taken_where_nothing_can_be_written(folder: Path):
 
     # Not even the file of a lock: models may lie on a disk that is mounted to be read.
     assert set(folder.parent.iterdir()) == before
-
-
-def test_a_process_that_is_killed_in_the_middle_keeps_nobody_waiting(folder: Path):
-    context = multiprocessing.get_context("forkserver")
-    has_begun = context.Event()
-    process = context.Process(target=_hold, args=(folder, has_begun))
-    process.start()
-    assert has_begun.wait(DEADLINE_SECONDS)
-    assert process.pid
-
-    os.kill(process.pid, signal.SIGKILL)
-    process.join(DEADLINE_SECONDS)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(make_once, folder, lambda: _make(folder)).result(DEADLINE_SECONDS)
-
-    assert (folder / "model").read_text(encoding="utf-8") == "weights"
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])

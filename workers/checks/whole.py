@@ -49,14 +49,19 @@ def stood_in(text: str, brief: Brief) -> str:
 
 
 def bare_part(text: str, brief: Brief) -> str:
-    """Return a line that says one word, none of the product's name, and for whom: 'A cradle for parents'."""
-    match = re.match(r"(?i)^(?:an?|the|our|your) (.+?) for (.+?)[.!]?$", text)
-    if not match or re.search(r"\d", match[1]) or text.endswith("?"):
+    """Return a line that says no more than whom it is for, or that and one word that is not of the product's name.
+
+    'Coffee by hand at home' for people who brew their coffee by hand at home; 'A cradle for parents'.
+    """
+    readers = _stems(brief.audience.description)
+    if re.search(r"\d", text) or text.endswith("?"):
         return ""
-    part, readers = _stems(match[1]), _stems(match[2])
-    names = _stems(f"{brief.brand.name} {brief.product.name}")
-    is_bare = len(part) == 1 and not part & names and bool(readers) and readers <= _stems(brief.audience.description)
-    return match[0] if is_bare else ""
+    if _stems(text) <= readers:
+        return text
+    match = re.match(r"(?i)^(?:an?|the|our|your) (.+?) for (.+?)[.!]?$", text)
+    part, named = (_stems(match[1]), _stems(match[2])) if match else (frozenset[str](), frozenset[str]())
+    is_bare = len(part) == 1 and bool(named) and named <= readers
+    return text if is_bare and not part & _stems(f"{brief.brand.name} {brief.product.name}") else ""
 
 
 @lru_cache(maxsize=512)

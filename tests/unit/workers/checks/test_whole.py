@@ -4,7 +4,7 @@ from schemas.campaigns import Audience, Brand, Product
 from schemas.jobs import Brief
 from schemas.styles import Style
 from workers.checks.copy import check
-from workers.checks.cuts import bare_part, one_of_choices, stood_in
+from workers.checks.whole import bare_part, one_of_choices, stood_in
 
 
 def brief_of(description: str) -> Brief:
@@ -66,9 +66,11 @@ def test_what_is_done_to_some_is_not_done_to_all_of_them(told: str, text: str, f
         ("One cradle for you", False),
         ("A cradle of steel", False),
         ("A cradle for people with arthritis?", False),
+        ("Arthritis in your hands", True),
+        ("Arthritis in your hands?", False),
     ],
 )
-def test_one_word_and_a_reader_is_no_line(text: str, *, is_bare: bool):
+def test_a_reader_with_one_word_or_none_is_no_line(text: str, *, is_bare: bool):
     assert bool(bare_part(text, brief_of("A cradle of coated steel wire."))) == is_bare
 
 

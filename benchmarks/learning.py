@@ -32,6 +32,7 @@ from schemas.campaigns import Audience, Brand, Kind, Product
 from schemas.jobs import Brief, Job
 from schemas.learning import Curriculum, curriculum
 from schemas.styles import Style
+from schemas.versions import Verdict
 from workers.learning import gate, snapshot
 from workers.learning.guardrails import fresh_jobs
 from workers.learning.materials import lessons_of, plain
@@ -41,7 +42,7 @@ JUDGED = Path(__file__).parents[1] / "workers/models/house/judgements.jsonl"
 LIKED = THINGS[::2]
 TINY_PRODUCTS, TINY_LINES = 40, 6
 COLUMNS = (
-    *("runs", "ratings", "too_little", "passed", "harm", "wins"),
+    *("runs", "ratings", "too_little", "passed", "weaker", "harm", "wins"),
     *("champion_agrees", "challenger_agrees", "highest_bound", "cpu_minutes"),
 )
 
@@ -62,6 +63,7 @@ class Run:
     minutes: float
     cpu_minutes: float
     lost: tuple[str, ...] = ()
+    strength: float = 1.0
 
     @property
     def is_harm(self) -> bool:
@@ -110,10 +112,17 @@ def learn(world: World, crowd: str, seed: int, folder: Path, each: int = 2) -> R
     recipe = rules.recipes[Kind.COPY].model_copy(update={"seed": seed})
     tuner = CopyTuner(world.model, world.cache, recipe, Place("cpu", world.dtype, world.threads))
     shutil.rmtree(folder, ignore_errors=True)
-    version = tuner.tune(None, lessons_of(training, plain(training)), folder, lambda *_: None)
+    tuner.tune(None, lessons_of(training, plain(training)), folder, lambda *_: None)
     trial = gate.Trial(held_out, plain(held_out), rules.gate)
-    mine, theirs = (gate.look(tuner.contestant(one), trial) for one in (version, None))
-    found = gate.verdict(trial, mine, theirs, theirs.neutral)
+    theirs = gate.look(tuner.contestant(None), trial)
+    looks: dict[float, gate.Seen] = {}
+
+    def held_against(strength: float) -> Verdict:
+        looks[strength] = gate.look(tuner.contestant(tuner.weakened(folder, strength)), trial)
+        return gate.verdict(trial, looks[strength], theirs, theirs.neutral, strength)
+
+    found = gate.strongest(held_against, rules.gate.strengths)
+    mine = looks[found.strength]
     return Run(
         crowd,
         seed,
@@ -126,6 +135,7 @@ def learn(world: World, crowd: str, seed: int, folder: Path, each: int = 2) -> R
         (time.monotonic() - started) / 60,
         (time.process_time() - cpu) / 60,
         tuple(one.name for one in found.guardrails if not one.is_kept),
+        found.strength,
     )
 
 
@@ -222,6 +232,7 @@ def report(console: Console, runs: Sequence[Run]) -> dict[str, Any]:
             "ratings": some[0].ratings,
             "too_little": len(some) - len(judged),
             "passed": sum(run.outcome == PASSED for run in some),
+            "weaker": sum(run.outcome == PASSED and run.strength != 1 for run in some),
             "harm": sum(run.is_harm for run in some),
             "wins": _mean([run.win_rate or 0.0 for run in judged]),
             "champion_agrees": _mean([run.champion_agrees for run in judged]),

@@ -192,16 +192,14 @@ def learn(world: World, made: Sequence[Made], folder: Path) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     losses: list[Mapping[str, float]] = []
     tuner = world.tuner()
-    version = tuner.tune(
-        None, lessons_of(training, judged), folder, lambda _step, _steps, one: losses.append(dict(one))
-    )
+    tuner.tune(None, lessons_of(training, judged), folder, lambda _step, _steps, one: losses.append(dict(one)))
     trained = time.process_time()
     trial = gate.Trial(held_out, judged, world.rules.gate_of(world.kind), world.examiner)
-    challenger, champion = tuner.contestant(version), tuner.contestant(None)
-    mine, theirs = (gate.look(one, trial) for one in (challenger, champion))
-    found = gate.verdict(trial, mine, theirs, theirs.neutral)
+    found = gate.judge(tuner, None, lambda strength: tuner.weakened(folder, strength), trial)
+    challenger, champion = tuner.contestant(tuner.weakened(folder, found.strength)), tuner.contestant(None)
     return figures | {
         "outcome": PASSED if found.is_passed else "refused",
+        "strength": found.strength,
         "champion_agrees": round(found.champion_agrees, 3),
         "challenger_agrees": round(found.challenger_agrees, 3),
         "bound": round(found.bound, 3),

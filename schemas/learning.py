@@ -7,9 +7,10 @@ It names no person.
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from ruamel.yaml import YAML
 
 from schemas.campaigns import Kind
@@ -20,6 +21,7 @@ from schemas.versions import Sha256
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
+Strength = Annotated[float, Field(gt=0, le=1)]
 
 
 class TrainingState(StrEnum):
@@ -132,7 +134,10 @@ class Recipe(Frozen):
 class GateRules(Frozen):
     """What a challenger must show."""
 
-    # The chance that one that is no better passes.
+    # How far of the way that its training went a challenger is taken, one after the other until it loses nothing.
+    # A file that is older than this takes it whole.
+    strengths: Annotated[tuple[Strength, ...], Field(min_length=1)] = (1.0,)
+    # The chance that one that is no better passes, at whatever strength.
     error: Annotated[float, Field(gt=0, lt=0.5)]
     resamples: Annotated[int, Field(ge=100)]
     # Briefs of held-out products that both write anew.
@@ -146,6 +151,13 @@ class GateRules(Frozen):
     neutral_loss: Positive
     # How much longer one may take.
     slowdown: Annotated[float, Field(ge=1)]
+
+    @field_validator("strengths")
+    @classmethod
+    def _fall_from_the_whole(cls, strengths: tuple[float, ...]) -> tuple[float, ...]:
+        if strengths[0] != 1 or any(less >= more for more, less in pairwise(strengths)):
+            raise ValueError("begin with 1 and give each strength once, the greater ones first")
+        return strengths
 
 
 class Triggers(Frozen):

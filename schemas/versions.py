@@ -70,11 +70,25 @@ class Verdict(Frozen):
     # Lower end of the bootstrap confidence interval of the difference, resampled by product.
     bound: Annotated[float, Field(ge=-1, le=1)]
     guardrails: tuple[Guardrail, ...] = ()
+    # How far the challenger was taken of the way that its training went, 1 being all of it; and what was found of it at
+    # the other strengths that were tried. Neither is written where it was taken whole and nothing else was tried.
+    strength: Annotated[float, Field(gt=0, le=1, exclude_if=lambda strength: strength == 1)] = 1.0
+    others: Annotated[tuple["Verdict", ...], Field(exclude_if=lambda others: not others)] = ()
 
     @property
     def is_passed(self) -> bool:
         """Return whether the challenger may serve."""
-        return self.bound > 0 and all(one.is_kept for one in self.guardrails)
+        return self.is_better and all(one.is_kept for one in self.guardrails)
+
+    @property
+    def is_better(self) -> bool:
+        """Return whether it orders more pairs as people do, beyond doubt."""
+        return self.bound > 0
+
+    @property
+    def tried(self) -> tuple["Verdict", ...]:
+        """Return what was found at each strength that was tried, the greatest first."""
+        return tuple(sorted((self, *self.others), key=lambda one: -one.strength))
 
 
 class NewVersion(Frozen):

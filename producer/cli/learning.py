@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.ledger.trainings import Training
     from core.settings import Settings
     from schemas.campaigns import Kind
-    from schemas.versions import NewVersion
+    from schemas.versions import NewVersion, Verdict
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 10.0
@@ -86,9 +86,16 @@ def line_of(training: "Training") -> str:
 
 
 def show_verdict(version: "NewVersion") -> None:
-    """Show what the gate found: the preferences, and what may not be lost."""
+    """Show what the gate found, at each strength that it tried: the preferences, and what may not be lost."""
     verdict = version.verdict
     say(f"{version.id}: {'passed the gate' if verdict.is_passed else 'REFUSED by the gate, it never serves'}")
+    for one in verdict.tried:
+        if verdict.others:
+            say(f"at {one.strength:g} of its strength: {'passed' if one.is_passed else 'refused'}")
+        _show_figures(one)
+
+
+def _show_figures(verdict: "Verdict") -> None:
     agrees = ("held-out pairs ordered right", f"{verdict.champion_agrees:.3f}", f"{verdict.challenger_agrees:.3f}")
     rows = [(*agrees, f"bound {verdict.bound:+.3f}", "yes" if verdict.bound > 0 else "NO")]
     for one in verdict.guardrails:

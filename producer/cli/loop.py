@@ -171,6 +171,7 @@ class Story:
                 verdict = training.version.verdict
                 self._found["held-out pairs ordered as people do, before"] = f"{verdict.champion_agrees:.0%}"
                 self._found["held-out pairs ordered as people do, after"] = f"{verdict.challenger_agrees:.0%}"
+                self._found["how much of what it learnt the gate let through"] = f"{verdict.strength:.0%}"
         return training
 
     def _try(self, version: str, held_out: set[str], taste: "LengthTaste") -> None:

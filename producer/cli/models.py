@@ -12,7 +12,7 @@ from producer.cli.render import duration, emit, moment, note, say, show_table
 from producer.cli.stack import PASSES_ON, run_child
 from schemas.access import DEFAULT_TENANT
 from schemas.campaigns import Kind
-from schemas.versions import Guardrail
+from schemas.versions import Verdict
 
 if TYPE_CHECKING:
     from core.ledger.progress import MadeBy
@@ -169,10 +169,11 @@ def _found(version: dict[str, Any]) -> str:
     """Return what speaks for and against a version, in words."""
     if version["fault"]:
         return str(version["fault"])
-    verdict = version["verdict"]
-    lost = [one["name"] for one in verdict["guardrails"] if not Guardrail(**one).is_kept]
-    agrees = f"agrees with {verdict['challenger_agrees']:.0%} of {verdict['preferences']} preferences"
-    told = f"{agrees}, the champion with {verdict['champion_agrees']:.0%}; bound {verdict['bound']:+.3f}"
+    verdict = Verdict.model_validate(version["verdict"])
+    lost = [one.name for one in verdict.guardrails if not one.is_kept]
+    weaker = f"at {verdict.strength:g} of its strength " if verdict.strength != 1 else ""
+    agrees = f"{weaker}agrees with {verdict.challenger_agrees:.0%} of {verdict.preferences} preferences"
+    told = f"{agrees}, the champion with {verdict.champion_agrees:.0%}; bound {verdict.bound:+.3f}"
     return f"{told}; lost: {', '.join(lost)}" if lost else told
 
 

@@ -25,7 +25,7 @@ from workers.learning.teacher import Teacher, Tools
 from workers.learning.triggers import Watch
 from workers.models.tuning.protocol import Tuner
 
-from support.heard import MODEL, small_rules
+from support.heard import MODEL, small_rules, strict_rules
 from support.learners import at_random, rated_world, teacher_of
 from support.rated import a_rating, make_assets, rate
 from support.upgrades import NextVersion, renaming
@@ -92,6 +92,37 @@ def test_a_version_that_passed_is_tried_and_the_next_one_learns_on_from_the_cham
     assert second.version is not None
     assert second.version.parent == first.version.id
     assert second.version.verdict.champion_agrees == pytest.approx(first.version.verdict.challenger_agrees)
+
+
+def test_a_challenger_that_went_too_far_serves_weaker_and_is_what_the_gate_saw(
+    writer: Path, own_ledger: Ledger, storage: Storage, tmp_path: Path
+):
+    rated_world(own_ledger, writer)
+    model = str(writer)
+    teacher = teacher_of(own_ledger, storage, strict_rules(), tmp_path, canary_share=0.25)
+    own_ledger.trainings.ask(Kind.COPY, model, "ada asked for it")
+
+    first = teacher.serve(Kind.COPY, model)
+
+    assert first is not None
+    assert first.state == TrainingState.PASSED, first.message
+    assert first.version is not None
+    verdict = first.version.verdict
+    whole = verdict.others[0]
+    assert verdict.strength < whole.strength == 1
+    assert [one.name for one in whole.guardrails if not one.is_kept] == ["pass_rate"]
+    assert first.message.startswith(f"at {verdict.strength:g} of its strength it orders")
+    assert own_ledger.versions.get(first.version.id).described == first.version
+    tried = own_ledger.promotions.serving(Kind.COPY, model)
+    assert tried.challenger == first.version.id
+    # What is in the store is the weaker one: the next gate sees the same of it.
+    own_ledger.promotions.promote(first.version.id, tried, Order("ada", "reads better"))
+    own_ledger.trainings.ask(Kind.COPY, model, "ada asked again")
+    second = teacher.serve(Kind.COPY, model)
+    assert second is not None
+    assert second.version is not None
+    assert second.version.verdict.champion_agrees == pytest.approx(verdict.challenger_agrees)
+    assert second.version.verdict.champion_agrees != pytest.approx(whole.challenger_agrees)
 
 
 def test_ratings_at_random_become_a_version_that_is_kept_and_never_serves(

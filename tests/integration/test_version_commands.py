@@ -59,6 +59,16 @@ def test_a_version_is_promoted_tried_and_rolled_back(factory: Factory):
     assert [(one["champion"], one["number"]) for one in back[1]] == [("", 4)]
 
 
+def test_what_was_weakened_is_listed_with_its_strength(factory: Factory, ledger: Ledger):
+    whole = a_verdict(0.25, Guardrail(name="fits its channel", champion=0.9, challenger=0.5, least=0.85))
+    weaker = a_verdict(0.125).model_copy(update={"strength": 0.67, "others": (whole,)})
+    ledger.versions.register(a_version(4, verdict=weaker))
+
+    shown = factory("models", "show", MODEL)[1]
+
+    assert "at 0.67 of its strength agrees with 70%" in " ".join(shown.split())
+
+
 def test_the_history_says_what_whence_who_and_why(factory: Factory, ledger: Ledger):
     empty = factory("models", "history")
     factory("models", "promote", FIRST, "--why", "[bold]reads better[/bold]")

@@ -42,6 +42,12 @@ def small_rules(**recipe: object) -> Curriculum:
     return rules.model_copy(update={"needs": needs, "recipes": {Kind.COPY: changed}, "gate": gate})
 
 
+def strict_rules() -> Curriculum:
+    """Return such rules of which the tiny model loses one when it is taken whole: it then slips in two of 32 lines."""
+    rules = small_rules()
+    return rules.model_copy(update={"gate": rules.gate.model_copy(update={"pass_rate_loss": 0.05})})
+
+
 def shuffled(some: Heard, seed: int) -> Heard:
     """Return the same in another order."""
     dice = random.Random(seed)
@@ -52,4 +58,4 @@ def shuffled(some: Heard, seed: int) -> Heard:
     return Heard(dict(assets), tuple(ratings), tuple(comparisons), some.last_rating_id, some.last_comparison_id)
 
 
-__all__ = ["MODEL", "answer", "brief_of", "heard", "lines_of", "shuffled", "small_rules"]
+__all__ = ["MODEL", "answer", "brief_of", "heard", "lines_of", "shuffled", "small_rules", "strict_rules"]

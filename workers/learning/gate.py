@@ -7,7 +7,7 @@ product, because lines of one product are alike. And a challenger may lose nothi
 import math
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
@@ -41,14 +41,35 @@ class Seen:
     fresh: Freshness
 
 
-def judge(tuner: Tuner, champion: Path | None, challenger: Path, trial: Trial) -> Verdict:
-    """Hold a challenger against the champion; None is the shipped version."""
-    mine, theirs = (look(tuner.contestant(version), trial) for version in (challenger, champion))
+def judge(tuner: Tuner, champion: Path | None, challenger: Callable[[float], Path], trial: Trial) -> Verdict:
+    """Hold a challenger, which is had at any strength, against the champion; None is the shipped version."""
+    theirs = look(tuner.contestant(champion), trial)
     shipped = theirs.neutral if champion is None else tuner.contestant(None).neutral()
-    return verdict(trial, mine, theirs, shipped)
+
+    def held_against(strength: float) -> Verdict:
+        mine = look(tuner.contestant(challenger(strength)), trial)
+        return verdict(trial, mine, theirs, shipped, strength)
+
+    return strongest(held_against, trial.rules.strengths)
 
 
-def verdict(trial: Trial, challenger: Seen, champion: Seen, shipped_neutral: float) -> Verdict:
+def strongest(held_against: Callable[[float], Verdict], strengths: Sequence[float]) -> Verdict:
+    """Return the verdict of the greatest strength that passes, else of the whole challenger; others are in it.
+
+    A challenger that is better and lost something went too far, so it is tried weaker. One that is not better beyond
+    doubt ends it: whichever is the first that is really no better, none is promoted unless that one passes for
+    better. So all tries together err no more often than one, and the bound needs no correction for them.
+    """
+    tried: list[Verdict] = []
+    for strength in strengths:
+        tried.append(held_against(strength))
+        if tried[-1].is_passed or not tried[-1].is_better:
+            break
+    chosen = tried[-1] if tried[-1].is_passed else tried[0]
+    return chosen.model_copy(update={"others": tuple(one for one in tried if one is not chosen)})
+
+
+def verdict(trial: Trial, challenger: Seen, champion: Seen, shipped_neutral: float, strength: float = 1.0) -> Verdict:
     """Return what follows from what was seen."""
     weights = [pair.weight for pair in trial.pairs]
     differences = [mine - theirs for mine, theirs in zip(challenger.agrees, champion.agrees, strict=True)]
@@ -59,6 +80,7 @@ def verdict(trial: Trial, challenger: Seen, champion: Seen, shipped_neutral: flo
         champion_agrees=_mean(champion.agrees, weights),
         bound=lower_bound(products, differences, weights, trial.rules),
         guardrails=_guardrails(challenger, champion, shipped_neutral, trial),
+        strength=strength,
     )
 
 

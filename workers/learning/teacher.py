@@ -143,17 +143,23 @@ class Teacher:
         parent = self._tools.registry.folder(training.parent)
         # Named after all that decides what comes of it: after an update with another recipe, it begins anew.
         taught = lessons_of(lessons, known)
-        folder = tuner.tune(parent, taught, home / version_id, held.watch, held.end_if_stopped)
+        folder = home / version_id
+        tuner.tune(parent, taught, folder, held.watch, held.end_if_stopped)
+
+        def challenger(strength: float) -> Path:
+            held.end_if_stopped()
+            return tuner.weakened(folder, strength)
+
         version = training.version
         if version is None or version.id != version_id:
             held.begin("gate")
             trial = gate.Trial(judged, known, rules.gate_of(training.kind), examiner)
-            verdict = gate.judge(tuner, parent, folder, trial)
+            verdict = gate.judge(tuner, parent, challenger, trial)
             metrics = _metrics(taken, lessons, held.losses, time.monotonic() - started)
             version = _described(training, version_id, metrics, verdict)
             self._keep(self._tools.ledger.trainings.keep_version(held.claim, version))
         held.begin("registration")
-        version = self._tools.registry.add(version, folder)
+        version = self._tools.registry.add(version, challenger(version.verdict.strength))
         passed = version.verdict.is_passed
         return Outcome(TrainingState.PASSED if passed else TrainingState.REFUSED, told(version.verdict), version)
 
@@ -184,12 +190,16 @@ def version_id_of(training: Training, recipe: Recipe) -> str:
 
 def told(verdict: Verdict) -> str:
     """Return a verdict in a sentence."""
-    figures = (
+    weaker = f"at {verdict.strength:g} of its strength it " if verdict.strength != 1 else ""
+    figures = weaker + (
         f"orders {verdict.challenger_agrees:.0%} of {verdict.preferences} held-out pairs as people do, the champion "
         f"{verdict.champion_agrees:.0%} (bound {verdict.bound:+.3f})"
     )
     lost = [f"{one.name} {one.challenger:.3f}, was {one.champion:.3f}" for one in verdict.guardrails if not one.is_kept]
-    return f"{figures}; lost: {', '.join(lost)}" if lost else figures
+    told = f"{figures}; lost: {', '.join(lost)}" if lost else figures
+    if not verdict.others:
+        return told
+    return f"{told}; refused at {', '.join(f'{one.strength:g}' for one in verdict.others)}"
 
 
 def _missing(taken: Snapshot, lessons: Sequence[Pair], judged: Sequence[Pair], needs: Needs) -> str:

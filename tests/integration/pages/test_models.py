@@ -77,6 +77,22 @@ def test_what_did_not_pass_the_gate_is_shown_with_the_reason_and_cannot_be_promo
     assert serving(registered).champion == ""
 
 
+def test_a_version_that_went_too_far_shows_each_strength_that_was_tried(pages: Pages):
+    lost = Guardrail(name="lines that fit", champion=0.9, challenger=0.7, least=0.8)
+    whole, weaker = a_verdict(0.25, lost), a_verdict(0.125, lost.model_copy(update={"challenger": 0.875}))
+    verdict = weaker.model_copy(update={"strength": 0.67, "others": (whole,)})
+    pages.ledger.versions.register(a_version(1, verdict=verdict))
+
+    asked = pages.person().text(f"/models/promote?version={FIRST}")
+    listed = pages.person().text("/models")
+
+    first, second = asked.split("At 0.67 of its strength")
+    assert "At 1 of its strength" in first
+    assert ("not passed" in first, "0.250" in first, "0.700" in first) == (True, True, True)
+    assert ("not passed" in second, "0.125" in second, "0.875" in second) == (False, True, True)
+    assert "passed at 0.67 of its strength" in listed
+
+
 def test_a_rollback_shows_what_will_serve_again(registered: Pages):
     admin = registered.person()
     promote(admin, FIRST)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.versions import SHIPPED, Guardrail, VersionFile, name_of_version, version_of
+from schemas.versions import SHIPPED, Guardrail, Verdict, VersionFile, name_of_version, version_of
 
 from support.versions import a_verdict, a_version, version_id
 
@@ -37,3 +37,23 @@ def test_the_gate_wants_a_bound_above_nothing_and_every_guardrail(bound: float, 
     guardrail = Guardrail(name="length", champion=0.9, challenger=share, least=0.8, most=0.95)
 
     assert a_version(verdict=a_verdict(bound, guardrail)).verdict.is_passed is is_passed
+
+
+def test_a_verdict_of_a_whole_challenger_is_written_as_it_was_before_weaker_ones_were_tried():
+    whole = a_verdict(0.1)
+
+    written = whole.model_dump_json()
+
+    assert "strength" not in written
+    assert "others" not in written
+    assert Verdict.model_validate_json(written) == whole
+
+
+def test_a_verdict_of_a_weaker_challenger_keeps_what_was_found_at_each_strength():
+    whole = a_verdict(0.2, Guardrail(name="length", champion=0.9, challenger=0.7, least=0.8))
+    weaker = a_verdict(0.1).model_copy(update={"strength": 0.67, "others": (whole,)})
+
+    read = Verdict.model_validate_json(weaker.model_dump_json())
+
+    assert read == weaker
+    assert [(one.strength, one.is_passed) for one in read.tried] == [(1.0, False), (0.67, True)]

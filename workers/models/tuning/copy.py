@@ -29,7 +29,7 @@ from workers.models.tuning.protocol import (
     Watch,
     never_stopped,
 )
-from workers.models.tuning.steps import learn, learnt_before
+from workers.models.tuning.steps import learn, learnt_before, weakened
 from workers.models.tuning.trees import Line
 from workers.models.verifier import Verifier
 
@@ -71,6 +71,10 @@ class CopyTuner:
                 verifier.write(draft)
 
         return learn(trainee, weights, folder, watch, write)
+
+    def weakened(self, folder: Path, strength: float) -> Path:
+        """Return the version that was trained in a folder, so far on the way that its training went."""
+        return weakened(folder, strength)
 
     def contestant(self, version: Path | None) -> Contestant:
         """Load a version as a worker would."""

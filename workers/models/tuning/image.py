@@ -46,7 +46,7 @@ from workers.models.tuning.protocol import (
     Watch,
     never_stopped,
 )
-from workers.models.tuning.steps import learn, learnt_before
+from workers.models.tuning.steps import learn, learnt_before, weakened
 
 STUDENT, SHIPPED = "adapter", "shipped"
 RANK = 16
@@ -163,6 +163,10 @@ class ImageTuner:
         shown, choices = _pictures_and_choices(lessons, denoising, end_if_stopped)
         trainee = ImageTrainee(denoising, self._sides(pipe), weights, shown, choices, self._recipe, self._member)
         return learn(trainee, weights, folder, watch, lambda draft: write_lora(pipe, draft))
+
+    def weakened(self, folder: Path, strength: float) -> Path:
+        """Return the version that was trained in a folder, so far on the way that its training went."""
+        return weakened(folder, strength)
 
     def contestant(self, version: Path | None) -> Contestant:
         """Load a version as a worker would, with the shipped weights beside it."""

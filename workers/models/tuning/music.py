@@ -42,7 +42,7 @@ from workers.models.tuning.protocol import (
     Watch,
     never_stopped,
 )
-from workers.models.tuning.steps import learn, learnt_before
+from workers.models.tuning.steps import learn, learnt_before, weakened
 
 # Tunes that the starter was not trained on, of which so many tell how far a version is from it.
 NEUTRAL_TUNES = 40
@@ -103,6 +103,10 @@ class MusicTuner:
         return learn(
             trainee, weights, folder, watch, lambda draft: write_adapter(draft, weights, shape, self._reference)
         )
+
+    def weakened(self, folder: Path, strength: float) -> Path:
+        """Return the version that was trained in a folder, so far on the way that its training went."""
+        return weakened(folder, strength)
 
     def contestant(self, version: Path | None) -> Contestant:
         """Load a version as a worker would."""

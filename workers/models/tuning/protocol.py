@@ -87,6 +87,13 @@ class Tuner(Protocol):
         """
         ...
 
+    def weakened(self, folder: Path, strength: float) -> Path:
+        """Return the folder of the version that was trained in `folder`, so far on the way that its training went.
+
+        1 is all of the way; what the training began with would be 0.
+        """
+        ...
+
     def contestant(self, version: Path | None) -> Contestant:
         """Load the version of a folder, or the shipped one."""
         ...

@@ -83,6 +83,10 @@ class TogetherTuner:
                 end_if_stopped()
         return version
 
+    def weakened(self, folder: Path, strength: float) -> Path:
+        """Return the version that was trained in a folder, so far on the way that its training went."""
+        return self._alone.weakened(folder, strength)
+
     def contestant(self, version: Path | None) -> Contestant:
         """Load the version of a folder, or the shipped one, on one device."""
         return self._alone.contestant(version)

@@ -84,6 +84,23 @@ def test_what_a_refused_version_lost_is_marked(capsys: pytest.CaptureFixture[str
     assert lost.split() == ["pass_rate", "0.900", "0.500", "least", "0.800", "NO"]
 
 
+def test_each_strength_that_was_tried_is_shown_with_its_figures(capsys: pytest.CaptureFixture[str]):
+    version = a_version(0.1, Guardrail(name="pass_rate", champion=0.9, challenger=0.85, least=0.8))
+    whole = a_version(0.2, Guardrail(name="pass_rate", champion=0.9, challenger=0.79, least=0.8)).verdict
+    weaker = version.verdict.model_copy(update={"strength": 0.67, "others": (whole,)})
+
+    show_verdict(version.model_copy(update={"verdict": weaker}))
+
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].endswith("passed the gate")
+    assert [line for line in shown if line.startswith("at ")] == [
+        "at 1 of its strength: refused",
+        "at 0.67 of its strength: passed",
+    ]
+    rates = [line.split() for line in shown if line.startswith("pass_rate")]
+    assert [(rate[2], rate[-1]) for rate in rates] == [("0.790", "NO"), ("0.850", "yes")]
+
+
 def test_a_taste_that_nobody_has_is_refused_with_those_that_there_are(capsys: pytest.CaptureFixture[str]):
     assert run(["demo-loop", "--taste", "loud"]) == 2
 

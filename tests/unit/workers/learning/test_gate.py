@@ -8,7 +8,7 @@ from schemas.campaigns import Kind
 from schemas.learning import curriculum
 from schemas.versions import Verdict
 from workers.learning.examiners import distinct_pairs
-from workers.learning.gate import Seen, Trial, lower_bound, verdict
+from workers.learning.gate import Seen, Trial, lower_bound, strongest, verdict
 from workers.learning.guardrails import Freshness
 from workers.learning.materials import plain
 from workers.learning.pairs import Pair, pairs_of
@@ -88,6 +88,72 @@ def test_luck_passes_about_once_in_two_hundred_times():
         passed += lower_bound(products, differences, [1.0] * 90, rules) > 0
 
     assert passed <= 5
+
+
+class Walk:
+    """What is found at each strength, and which ones were asked for."""
+
+    def __init__(self, **found: Verdict) -> None:
+        self.found, self.asked = {1.0: found["whole"], 0.67: found["weaker"], 0.33: found["weakest"]}, list[float]()
+
+    def __call__(self, strength: float) -> Verdict:
+        self.asked.append(strength)
+        return self.found[strength].model_copy(update={"strength": strength})
+
+
+GOOD, LOST, NO_BETTER = found(), found(pass_rate=0.69), found(agrees=NONE)
+
+
+@pytest.mark.parametrize(
+    ("walk", "asked", "chosen", "others"),
+    [
+        (Walk(whole=GOOD, weaker=GOOD, weakest=GOOD), [1.0], 1.0, []),
+        (Walk(whole=LOST, weaker=GOOD, weakest=GOOD), [1.0, 0.67], 0.67, [1.0]),
+        (Walk(whole=LOST, weaker=LOST, weakest=GOOD), [1.0, 0.67, 0.33], 0.33, [1.0, 0.67]),
+    ],
+    ids=["whole", "weaker", "weakest"],
+)
+def test_the_first_strength_that_loses_nothing_passes(
+    walk: Walk, asked: list[float], chosen: float, others: list[float]
+):
+    one = strongest(walk, RULES.strengths)
+
+    assert (walk.asked, one.strength, [other.strength for other in one.others]) == (asked, chosen, others)
+    assert one.is_passed
+    assert not any(other.is_passed for other in one.others)
+
+
+@pytest.mark.parametrize(
+    ("walk", "asked"),
+    [
+        (Walk(whole=NO_BETTER, weaker=GOOD, weakest=GOOD), [1.0]),
+        (Walk(whole=LOST, weaker=NO_BETTER, weakest=GOOD), [1.0, 0.67]),
+        (Walk(whole=LOST, weaker=LOST, weakest=LOST), [1.0, 0.67, 0.33]),
+    ],
+    ids=["no better", "no better when weaker", "loses always"],
+)
+def test_where_one_is_no_better_no_weaker_one_is_tried_and_the_whole_is_refused(walk: Walk, asked: list[float]):
+    one = strongest(walk, RULES.strengths)
+
+    assert (walk.asked, one.strength, [other.strength for other in one.others]) == (asked, 1.0, asked[1:])
+    assert not one.is_passed
+
+
+def test_luck_passes_no_more_often_when_weaker_ones_are_tried():
+    dice = random.Random(6)
+    products = [str(number // 6) for number in range(90)]
+    # At one in twenty it shows: of three tries, each with a luck of its own, one in seven would pass.
+    rules = RULES.model_copy(update={"resamples": 500, "error": 0.05})
+
+    def held_against(strength: float) -> Verdict:
+        leans = [dice.gauss(0, 0.3) for _ in range(15)]
+        differences = [float(leans[number // 6] + dice.gauss(0, 0.6) > 0) * 2 - 1 for number in range(90)]
+        bound = lower_bound(products, differences, [1.0] * 90, rules)
+        return dice.choice((GOOD, LOST)).model_copy(update={"bound": bound, "strength": strength})
+
+    passed = sum(strongest(held_against, rules.strengths).is_passed for _ in range(400))
+
+    assert passed <= 20
 
 
 def test_lines_of_one_product_prove_nothing():

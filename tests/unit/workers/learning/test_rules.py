@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from core.errors import SettingsError
 from core.settings import Settings
-from schemas.learning import curriculum
+from schemas.learning import GateRules, curriculum
 from workers.learning.rules import rules_of
 
 
@@ -42,3 +43,18 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, text: str | No
 
     assert "FACTORY_CURRICULUM" in str(raised.value)
     assert str(file) in str(raised.value)
+
+
+@pytest.mark.parametrize("strengths", [[], [0.5], [1, 1], [1, 0.33, 0.67], [1, 0]])
+def test_strengths_fall_from_the_whole(strengths: list[float]):
+    rules = curriculum().gate.model_dump(mode="json") | {"strengths": strengths}
+
+    with pytest.raises(ValidationError, match="strengths"):
+        GateRules.model_validate(rules)
+
+
+def test_rules_that_are_older_than_strengths_take_a_challenger_whole():
+    rules = curriculum().gate.model_dump(mode="json")
+    del rules["strengths"]
+
+    assert GateRules.model_validate(rules).strengths == (1.0,)

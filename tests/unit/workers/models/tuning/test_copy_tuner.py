@@ -14,9 +14,10 @@ from schemas.campaigns import Kind
 from schemas.learning import Recipe, curriculum
 from workers.models.tuning.adapter import Choice, batches_of
 from workers.models.tuning.copy import CopyTuner, lines_and_choices
-from workers.models.tuning.lora import LoraShape, add_lora
+from workers.models.tuning.lora import WEIGHTS_NAME, LoraShape, add_lora, read_weights
 from workers.models.tuning.preferences import PreferenceTrainee
 from workers.models.tuning.protocol import Judged, Lesson, Place
+from workers.models.tuning.steps import DRAFT_FOLDER
 from workers.models.verifier import VERIFIER_NAME, Verifier
 
 RECIPE = (
@@ -46,6 +47,10 @@ def lessons(products: int = 10) -> list[Lesson]:
 
 def tuner(writer: Path, cache: Path, recipe: Recipe = RECIPE) -> CopyTuner:
     return CopyTuner(str(writer), cache, recipe, Place("cpu", "float32", 1))
+
+
+def flattened(weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    return torch.cat([weights[name].flatten() for name in sorted(weights)])
 
 
 def ignore(_step: int, _steps: int, _losses: Mapping[str, float]) -> None:
@@ -125,6 +130,36 @@ def test_a_broken_verifier_is_told_before_anything_is_learnt(writer: Path, tmp_p
         mine.tune(first, lessons(2), tmp_path / "two", lambda step, *_: steps.append(step))
 
     assert steps == []
+
+
+def test_a_weaker_version_lies_on_the_way_from_the_one_that_it_goes_on_from(writer: Path, tmp_path: Path):
+    mine = tuner(writer, tmp_path)
+    first = mine.tune(None, lessons(2), tmp_path / "one", ignore)
+    Verifier({1: torch.arange(64.0)}, bias=0.5).write(first)
+    whole = mine.tune(first, lessons(2), tmp_path / "two", ignore)
+
+    weaker = mine.weakened(tmp_path / "two", 0.25)
+
+    before, after, between = (flattened(read_weights(folder)) for folder in (first, whole, weaker))
+    assert not torch.equal(before, after)
+    torch.testing.assert_close(between, before + 0.25 * (after - before))
+    assert mine.weakened(tmp_path / "two", 1) == whole
+    assert {file.name for file in weaker.iterdir()} == {file.name for file in whole.iterdir()}
+    kept = Verifier.read(weaker)
+    assert kept is not None
+    assert torch.equal(kept.weights[1], torch.arange(64.0))
+
+
+def test_what_a_kill_left_of_a_weaker_version_is_made_anew_with_the_same_bytes(writer: Path, tmp_path: Path):
+    mine = tuner(writer, tmp_path)
+    mine.tune(None, lessons(2), tmp_path / "work", ignore)
+    undisturbed = (mine.weakened(tmp_path / "work", 0.67) / WEIGHTS_NAME).read_bytes()
+    (tmp_path / "work" / "version-0.67").rename(tmp_path / "work" / DRAFT_FOLDER)
+    (tmp_path / "work" / DRAFT_FOLDER / WEIGHTS_NAME).write_bytes(b"half of it")
+
+    again = tuner(writer, tmp_path).weakened(tmp_path / "work", 0.67)
+
+    assert (again / WEIGHTS_NAME).read_bytes() == undisturbed
 
 
 def test_a_second_version_goes_on_from_the_first(writer: Path, tmp_path: Path):

@@ -72,6 +72,24 @@ def test_a_version_is_read_as_diffusers_reads_adapters_and_says_what_was_trained
     assert all(bool(value.abs().sum() > 0) for value in learnt[:2])
 
 
+@pytest.mark.parametrize("name", ["sd", "sd3"])
+def test_a_weaker_version_changes_the_shipped_network_by_so_much_less(
+    pipelines: dict[str, Path], tmp_path: Path, name: str
+):
+    mine = tuner(pipelines[name], tmp_path)
+    whole = mine.tune(None, lessons(tmp_path, 8), tmp_path / "work", ignore)
+
+    weaker = mine.weakened(tmp_path / "work", 0.5)
+
+    ups = []
+    for folder in (whole, weaker):
+        pipe = load_pipeline(str(pipelines[name]), str(folder), "cpu", "float32", tmp_path, ImageOptions()).pipe
+        named = denoiser_of(pipe).named_parameters()
+        ups.append(torch.cat([weight.detach().flatten() for key, weight in named if "lora_B" in key]))
+    assert bool(ups[0].abs().sum() > 0)
+    torch.testing.assert_close(ups[1], ups[0] * 0.5)
+
+
 class StopHereError(Exception):
     """Raised by a watch, as a worker that stops does."""
 

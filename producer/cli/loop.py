@@ -171,7 +171,8 @@ class Story:
                 verdict = training.version.verdict
                 self._found["held-out pairs ordered as people do, before"] = f"{verdict.champion_agrees:.0%}"
                 self._found["held-out pairs ordered as people do, after"] = f"{verdict.challenger_agrees:.0%}"
-                self._found["how much of what it learnt the gate let through"] = f"{verdict.strength:.0%}"
+                if verdict.strength != 1:
+                    self._found["strength at which the gate let it through"] = f"{verdict.strength:g}"
         return training
 
     def _try(self, version: str, held_out: set[str], taste: "LengthTaste") -> None:

@@ -80,7 +80,7 @@ def weakened(folder: Path, strength: float) -> Path:
     """Return the version that was trained in a folder, so far on the way from what it began with; 1 is all of it.
 
     Each of the two matrices of a layer is taken so far by itself: the rank stays, so that the next training can go on
-    from it, and over so short a way their product moves nearly in a line.
+    from it, and over so short a way their product moves in a line as good as straight.
     """
     version = folder / VERSION_FOLDER
     if strength == 1:

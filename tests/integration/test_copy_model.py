@@ -1,5 +1,6 @@
 """The real starter model with the house adapter: converted, loaded, writing lines that pass their checks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from schemas.styles import Style
 from workers.checks.copy import check
 from workers.models.copy import CopyModel
 from workers.models.copy_loading import load
+from workers.models.own_words import own_words_of
 from workers.models.starter import SUMS_NAME, is_intact, starter_folder
 
 # What the starter is asked for.
@@ -85,7 +87,8 @@ def test_a_damaged_conversion_is_noticed(cache: Path, tmp_path: Path):
     assert not is_intact(folder)
 
 
-def test_the_house_model_writes_lines_that_pass_every_check(model: CopyModel):
+def test_the_house_model_writes_lines_that_pass_every_check(model: CopyModel, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(model, "_taste", replace(model._taste, own_words={}))
     headlines = passing(model, jobs_of("google_search.headline", 10))
     descriptions = passing(model, jobs_of("google_search.description", 10))
 
@@ -112,6 +115,20 @@ def test_the_house_model_verifies_lines_but_long_texts(model: CopyModel):
     assert len(set(said)) > 1
     assert max(map(abs, said)) > 0.1
     assert {sample.recipe["verified"] for samples in long for sample in samples} <= {0.0}
+
+
+def test_variants_begin_with_different_lines_in_the_briefs_own_words(model: CopyModel):
+    jobs = jobs_of("google_search.description", 2)
+
+    offered = [
+        [sample.data.decode() for sample in samples if sample.recipe["words"] == "brief"]
+        for samples in model.generate(jobs, 1)
+    ]
+
+    known = [own_words_of(job.brief) for job in jobs]
+    assert [sorted(some) for some in offered] == [sorted(some) for some in known]
+    assert "Tern Desk Lamp: Runs up to 20 hours on one charge." in offered[0]
+    assert offered[0][0] != offered[1][0]
 
 
 def test_the_converted_tokenizer_reads_numbers_digit_by_digit(model: CopyModel):

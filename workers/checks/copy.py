@@ -68,6 +68,8 @@ _DUPLICATE_OVERLAP = 0.6
 _JOINTS = re.compile(r"(?i)(?<=[.!])\s| - |\s(?=(?:and|with|without|for|from|in|on|at|by|under|over|that)\s)")
 # What stands behind a number and is no word.
 _UNIT = re.compile(r"\d ?([A-Za-z]{1,3})(?!\w)")
+# 'iron', 'cast-iron' and 'don't', but no '5-inch' and nothing that has a capital already.
+_PLAIN_WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "\u00a0": " "})  # noqa: RUF001
 
 
@@ -185,12 +187,13 @@ def _shortened(line: str, limit: int) -> str:
 
 def _title(part: str, own: dict[str, str], *, is_edge: bool) -> str:
     bare = part.strip(",.!?:;'\"()")
-    if not bare.islower() or not bare.isalpha() or (bare in _SMALL_WORDS and not is_edge):
+    if not _PLAIN_WORD.fullmatch(bare) or (bare in _SMALL_WORDS and not is_edge):
         return part
-    # Units stay small, names keep their own case.
-    if bare in own or len(bare) > 1:
-        return part.replace(bare, own.get(bare, bare.capitalize()), 1)
-    return part
+    if bare in own:
+        return part.replace(bare, own[bare], 1)
+    # Units stay small; 'Cast-Iron Foot', but 'Step-by-Step'.
+    words = [word.capitalize() if word not in _SMALL_WORDS or not i else word for i, word in enumerate(bare.split("-"))]
+    return part.replace(bare, "-".join(words), 1) if len(bare) > 1 else part
 
 
 def _fewer_sentences(line: str, brief: Brief, spec: ChannelSpec) -> str:

@@ -1,8 +1,13 @@
-"""The copy family, whole: any causal language model writes candidates for a line; checked and ranked, best first."""
+"""The copy family, whole: any causal language model writes candidates for a line; checked and ranked, best first.
+
+Beside what a small model writes stand lines in the brief's own words.
+"""
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Self
 
@@ -14,6 +19,7 @@ from workers.checks.awkward import awkwardness
 from workers.checks.copy import check, repair
 from workers.models.brief_guard import BriefGuard, pieces_of
 from workers.models.decode import Decoder, Draft, Guard, Order, mixed_seed
+from workers.models.own_words import own_words_of
 from workers.models.prompts import Prompt, prompt_of
 from workers.models.protocol import NO_PARTS, Parts, Sample
 from workers.models.tuning.preferences import fluencies, mean_log_p
@@ -49,6 +55,8 @@ class Taste:
     slack: float = 0.0
     verified: frozenset[Shape] = frozenset()
     is_guarded: bool = False
+    # The merit that a line in the brief's own words counts for; without one there are none of them.
+    own_words: Mapping[Shape, float] = field(default_factory=dict)
 
     def temperature(self, attempt: int) -> float:
         """Return the temperature of an attempt; later ones are warmer, to find what the first did not."""
@@ -60,13 +68,26 @@ HOUSE_FLOORS = {Shape.SHORT: -1.7, Shape.MEDIUM: -1.7, Shape.LONG: -1.5}
 # Judged lines are short or of medium length: a long text is held to what it was held to, and not verified.
 # Lower than a reader would like, for yield.
 VERIFIED_FLOORS = {**HOUSE_FLOORS, Shape.SHORT: -0.6, Shape.MEDIUM: -0.8}
+# Lines in the brief's own words are fit more often than what the house model writes, but for what is best of it.
+OWN_WORDS = {Shape.SHORT: 2.0, Shape.MEDIUM: 1.5}
 HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=HOUSE_FLOORS, is_guarded=True)
 # With a verifier, which may speak for a line that is less fluent.
 VERIFIED_TASTE = replace(
-    HOUSE_TASTE, floors=VERIFIED_FLOORS, slack=2.0, verified=frozenset({Shape.SHORT, Shape.MEDIUM})
+    HOUSE_TASTE,
+    floors=VERIFIED_FLOORS,
+    slack=2.0,
+    verified=frozenset({Shape.SHORT, Shape.MEDIUM}),
+    own_words=OWN_WORDS,
 )
 # Larger models are fluent, and each has a scale of its own.
 OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=dict.fromkeys(Shape, -math.inf))
+
+
+class Source(StrEnum):
+    """Whose words a line has."""
+
+    MODEL = "model"
+    BRIEF = "brief"
 
 
 @dataclass(frozen=True)
@@ -78,6 +99,7 @@ class _Candidate:
     verified: float
     merit: float
     passed: bool
+    source: Source = Source.MODEL
 
     @property
     def score(self) -> float:
@@ -119,9 +141,17 @@ class CopyModel:
         """Return the candidates of each job, best first, in the order of the jobs; failing ones last."""
         tells = not self._taste.is_guarded
         prompts = [prompt_of(self._tokenizer, job.brief, tells_revision=tells) for job in jobs]
-        orders = [self._order(job, prompt, attempt) for job, prompt in zip(jobs, prompts, strict=True)]
+        owns = [self._in_own_words(job) for job in jobs]
+        orders = [
+            # Earlier variants take one each.
+            self._order(job, prompt, attempt, max(len(own) - job.variant, 0))
+            for job, prompt, own in zip(jobs, prompts, owns, strict=True)
+        ]
         drafts = self._decoder.write(orders)
-        return [self._samples(job, order, some, attempt) for job, order, some in zip(jobs, orders, drafts, strict=True)]
+        return [
+            self._samples(job, order, self._candidates(job.brief, [*own, *self._written(job, some, order)]), attempt)
+            for job, order, some, own in zip(jobs, orders, drafts, owns, strict=True)
+        ]
 
     def fluencies(self, lines: Sequence[Line]) -> list[float]:
         """Return how sure the model is of given lines, in the units of a line's merit."""
@@ -135,7 +165,7 @@ class CopyModel:
         """Return the mean log probability of a token of given lines."""
         return mean_log_p(self._model, self._tokenizer, lines)
 
-    def _order(self, job: Job, prompt: Prompt, attempt: int) -> Order:
+    def _order(self, job: Job, prompt: Prompt, attempt: int, found: int) -> Order:
         spec = channels()[job.brief.channel]
         max_tokens = tokens_for(spec)
         # A brief longer than the model can read loses its beginning least: the ask comes last and stays whole.
@@ -151,7 +181,7 @@ class CopyModel:
             # What a line of so many tokens may not be worse than; few are longer.
             least_log_p=self._least_fluency(job.brief) * math.sqrt(spec.max_characters / CHARACTERS_A_TOKEN + 1),
             accepts=lambda draft: self._is_fit(draft, job.brief),
-            wanted=WANTED,
+            wanted=max(WANTED - found, 0),
             tries=TRIES[spec.shape] if attempt == 1 else 1,
         )
 
@@ -159,7 +189,25 @@ class CopyModel:
         """Return what keeps drafts from beginnings that the checks refuse; it knows English only."""
         return self._guards(brief) if self._taste.is_guarded and brief.locale.startswith("en") else None
 
-    def _samples(self, job: Job, order: Order, drafts: list[Draft], attempt: int) -> list[Sample]:
+    def _in_own_words(self, job: Job) -> list[_Candidate]:
+        """Return the lines in the brief's own words. They are as good as each other, so each job begins with another.
+
+        What follows from the brief alone would be the same for all variants, and for all audiences.
+        """
+        merit = self._taste.own_words.get(channels()[job.brief.channel].shape)
+        lines = own_words_of(job.brief) if merit is not None else ()
+        turn = (job.variant + zlib.crc32(job.brief.audience.id.encode())) % max(len(lines), 1)
+        return [
+            _Candidate(line, 0.0, 0.0, merit or 0.0, passed=True, source=Source.BRIEF)
+            for line in (*lines[turn:], *lines[:turn])
+        ]
+
+    def _written(self, job: Job, drafts: Sequence[Draft], order: Order) -> list[_Candidate]:
+        """Return what the model wrote to its end: where the guard left no way on, there is no line to judge."""
+        whole = (draft for draft in drafts if draft.is_finished or len(draft.tokens) >= order.max_tokens)
+        return [self._candidate(draft, job.brief) for draft in whole]
+
+    def _samples(self, job: Job, order: Order, candidates: Sequence[_Candidate], attempt: int) -> list[Sample]:
         recipe = {
             "prompt": self._tokenizer.decode([*order.prefix, *order.suffix]),
             "style": job.brief.style,
@@ -174,22 +222,24 @@ class CopyModel:
                 data=candidate.text.encode(),
                 content_type=CONTENT_TYPE,
                 score=candidate.score,
-                recipe={**recipe, "fluency": candidate.fluency, "verified": candidate.verified},
+                recipe={
+                    **recipe,
+                    "words": candidate.source,
+                    "fluency": candidate.fluency,
+                    "verified": candidate.verified,
+                },
             )
-            for candidate in sorted(
-                self._candidates(job.brief, drafts, order.max_tokens), key=lambda one: one.score, reverse=True
-            )
+            for candidate in candidates
         ]
 
-    def _candidates(self, brief: Brief, drafts: list[Draft], most: int) -> list[_Candidate]:
-        """Return each different line once, with the greatest merit it was written with.
+    def _candidates(self, brief: Brief, found: Sequence[_Candidate]) -> list[_Candidate]:
+        """Return each different line once, with its greatest merit, best first.
 
         A line that passes its checks but that the model doubts is not offered at all; so there may be none.
         """
-        # Where the guard left no way on, there is no line to judge.
-        whole = [draft for draft in drafts if draft.is_finished or len(draft.tokens) >= most]
-        by_merit = sorted((self._candidate(draft, brief) for draft in whole), key=lambda one: one.merit)
-        lines = {one.text: one for one in by_merit}
+        lines: dict[str, _Candidate] = {}
+        for one in sorted(found, key=lambda one: one.score, reverse=True):
+            lines.setdefault(one.text, one)
         return [one for one in lines.values() if not one.passed or one.merit >= self._floor(brief)]
 
     def _floor(self, brief: Brief) -> float:

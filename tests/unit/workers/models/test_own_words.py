@@ -1,0 +1,112 @@
+import pytest
+
+from schemas.campaigns import Audience, Brand, Product
+from schemas.jobs import Brief
+from workers.checks.copy import check
+from workers.models.own_words import own_words_of
+
+LAMP = (
+    "A slim brass arm reaches 42 cm over the pillow and carries a 3 watt LED at 2,700 kelvin. Because the hood narrows "
+    "the beam to roughly the size of an open book, the other side of the bed stays dark. It clamps to headboards "
+    "between 1 and 5 cm thick, so nobody has to drill."
+)
+
+
+def brief_of(
+    description: str, channel: str, locale: str = "en", name: str = "Pier Reading Light", **more: str
+) -> Brief:
+    return Brief(
+        brand=Brand(name="Slackwater Lamps"),
+        product=Product(sku="S-1", name=name, description=description, **more),
+        audience=Audience(id="readers", description="people who read at night"),
+        channel=channel,
+        locale=locale,
+    )
+
+
+def test_headlines_are_price_and_offer_and_what_is_said_of_the_product_under_its_name():
+    lamp = brief_of(LAMP, "email.subject", price="79.00 GBP", offer="free returns within 60 days")
+    salve = brief_of(
+        "It keeps for two years. The lid is of oak, and we turn it by hand.", "email.subject", name="Hand Salve"
+    )
+
+    assert own_words_of(lamp) == (
+        "Pier Reading Light, 79.00 GBP",
+        "Pier Reading Light: free returns within 60 days",
+    )
+    assert own_words_of(salve) == (
+        "Hand Salve: keeps for two years",
+        "Hand Salve: The lid is of oak",
+    )
+
+
+def test_texts_are_sentences_two_in_a_row_and_what_stands_before_a_joint_each_named_and_with_the_offer():
+    arm = "A slim brass arm reaches 42 cm over the pillow and carries a 3 watt LED at 2,700 kelvin."
+    hood = (
+        "Because the hood narrows the beam to roughly the size of an open book, the other side of the bed stays dark."
+    )
+    clamp = "It clamps to headboards between 1 and 5 cm thick"
+    found = own_words_of(brief_of(LAMP, "linkedin.intro_text", offer="free returns within 60 days"))
+
+    assert found == (
+        f"Pier Reading Light: {arm}",
+        f"Pier Reading Light: {arm} Free returns within 60 days.",
+        f"Pier Reading Light: {hood}",
+        f"Pier Reading Light: {clamp}, so nobody has to drill.",
+        f"Pier Reading Light: {clamp}, so nobody has to drill. Free returns within 60 days.",
+        f"Pier Reading Light: {clamp}.",
+        f"Pier Reading Light: {clamp}. Free returns within 60 days.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        # A condition stays with what depends on it, a reason with what follows, one of three with the others.
+        ("If a blade breaks, the next one is free.", ["If a blade breaks, the next one is free."]),
+        (
+            "You can rub it in at night, so your hands are soft by morning.",
+            ["You can rub it in at night, so your hands are soft by morning.", "You can rub it in at night."],
+        ),
+        ("We boil it, the tins are filled warm, and a baker lends us the oven.", [
+            "We boil it, the tins are filled warm, and a baker lends us the oven."
+        ]),
+        # What goes on from another sentence stands behind that one.
+        ("We pour it in March. Then it rests for a year in a cellar.", [
+            "We pour it in March. Then it rests for a year in a cellar."
+        ]),
+        # Nobody advertises what is missing or forbidden, nor a question; a second colon is one too many.
+        ("The tin of 50 ml is of steel, but the lid is not.", ["The tin of 50 ml is of steel."]),
+        ("The tin of steel holds 50 ml of it. The spatula of beech is sold separately.", [
+            "The tin of steel holds 50 ml of it."
+        ]),
+        ("What is in it: olive oil, wax and thyme.", []),
+        ("Dry hands, again and again, all winter?", []),
+    ],
+)  # fmt: skip
+def test_what_stands_alone_is_taken_and_nothing_that_warns(told: str, taken: list[str]):
+    found = own_words_of(brief_of(told, "google_search.description", name="Hand Salve"))
+
+    assert found == tuple(f"Hand Salve: {text}" for text in taken)
+
+
+def test_a_sentence_that_names_its_product_is_not_put_under_its_name():
+    found = own_words_of(brief_of("The salve is poured by hand in a mill on the Ouse.", "x.post", name="Hand Salve"))
+
+    assert found == ("The salve is poured by hand in a mill on the Ouse.",)
+
+
+@pytest.mark.parametrize("channel", ["google_search.headline", "meta.headline", "x.post", "push.notification"])
+def test_every_line_passes_every_check(channel: str):
+    brief = brief_of(LAMP, channel, price="79.00 GBP", offer="free returns within 60 days")
+
+    found = own_words_of(brief)
+
+    assert found
+    assert [(line, one) for line in found for one in check(line, brief) if not one.passed] == []
+
+
+def test_long_texts_other_languages_and_products_without_a_description_have_none():
+    assert own_words_of(brief_of(LAMP, "product.description")) == ()
+    assert own_words_of(brief_of(LAMP, "email.subject", locale="de")) == ()
+    assert own_words_of(brief_of("", "email.subject")) == ()

@@ -1,0 +1,122 @@
+"""Lines in the brief's own words, for what a small model does not write well: its sentences, price and offer, named.
+
+Extractive writing, as of a summary that picks sentences: what a brand says of its product is true and reads well.
+Nothing is put together that the brief does not put together. Each line says what it is about, since its reader sees
+nothing else. English only. What is taken and what is left out was read off 1130 lines that readers judged
+(docs/decisions/0004-copy-quality.md).
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from schemas.campaigns import Product
+from schemas.channels import Shape, channels
+from schemas.jobs import Brief
+from workers.checks.copy import check, repair
+from workers.checks.words import sentences_of, words_of
+
+# What a clause of its own begins with: an article, a number, somebody.
+_SUBJECT = (
+    r"(?:the|a|an|our|your|each|every|all|both|most|no|nobody|nothing|you|we|there(?:['’]s| is| are)|"  # noqa: RUF001
+    r"one|two|three|four|five|six|seven|eight|nine|ten|twelve|\d[\d.,]*)(?![\w-])"
+)
+# Between two clauses: what stands before may stand alone. What stands behind often leaves out its reason.
+_BREAK = re.compile(
+    r"(?i)(?:,\s+(?:and|so|but)\s+|\s+so\s+|;\s+(?:and\s+)?|"
+    rf",?\s+(?:because|which is why|which means(?: that)?|so that)\s+)(?={_SUBJECT})|\s+and\s+(?=(?:you|we)(?![\w-]))"
+)
+_FRONT = re.compile(r"(?i)(?:because|since|as|for|in|on|at|with|after|before|when|once|while|if)\b")
+# 'It is blown from recycled glass': what is said of the product, without it.
+_SAID_OF_IT = re.compile(r"(?i)(?:(?:is|are)\s+(?=\w+(?:ed|en|wn|un|ht|de|lt)\s)|(?=[a-z]+[^s\W]s\s))")
+# Sentences that go on from another one, or point at what the line does not hold.
+_GOING_ON = re.compile(
+    r"(?i)(?:and|but|so|or|then|also|else|otherwise|instead|either|neither|afterwards|here|there|that|those|these|"
+    r"which|what|inside|second|they|their|a (?:second|third|fourth|fifth)|"
+    r"(?:each|both|most|all|one|ours) (?:can|has|have|is|are|of)|(?:the |an)other (?:has|have|is|are|one|comes?)|"
+    r"[^.!?]*(?:\bthen\b|\binstead\b(?! of)|\bthat (?:much|many)\b|\bthem\b|\bsuch\b|[:?]))"
+)
+# What a brand must say somewhere and nobody says in an advertisement: what is not in the price, does not work, is
+# not for everybody, or how it is to be kept.
+_CAVEAT = re.compile(
+    r"(?i)\b(?:not|cannot|excluded|except(?:ed)?|separately|extra|unless|allerg\w*|contains?|beware|faulty|only|"
+    r"at (?:least|most)|have to|must|should|please|skip it)\b|n['’]t\b"  # noqa: RUF001
+)
+_LEAST_WORDS = 3  # Also the most letters of a word that names nothing.
+_KEPT = 512
+
+
+@lru_cache(maxsize=_KEPT)
+def own_words_of(brief: Brief) -> tuple[str, ...]:
+    """Return the lines in the brief's own words that pass every check, mended as a finished line is.
+
+    None for long texts, which would be the description again, and for other languages.
+    """
+    spec = channels()[brief.channel]
+    if spec.shape is Shape.LONG or not brief.locale.startswith("en"):
+        return ()
+    lines = _headlines(brief.product) if spec.headline else _texts(brief.product)
+    whole = (line for line in lines if len(line) <= spec.max_characters)
+    mended = dict.fromkeys(repair(line, brief) for line in whole)
+    return tuple(line for line in mended if all(one.passed for one in check(line, brief)))
+
+
+def _headlines(product: Product) -> Iterator[str]:
+    if product.price:
+        yield f"{product.name}, {product.price}"
+    if product.offer:
+        yield f"{product.name}: {product.offer}"
+    for sentence in sentences_of(product.description or ""):
+        for clause in _clauses(sentence):
+            stands_alone = not (_GOING_ON.match(clause) or _CAVEAT.search(clause))
+            if stands_alone and len(clause.split()) >= _LEAST_WORDS:
+                said = _said_of(clause, product)
+                yield f"{product.name}: {said}" if said else _named(clause, product)
+
+
+def _texts(product: Product) -> Iterator[str]:
+    """Yield sentences, two in a row, and what stands before a joint, each named; and with the offer behind."""
+    sentences = sentences_of(product.description or "")
+    pairs = [" ".join(sentences[i : i + 2]) for i in range(len(sentences) - 1)]
+    clauses = [f"{clause}." for sentence in sentences for clause in _clauses(sentence)[1:]]
+    for text in (*sentences, *pairs, *clauses):
+        if _GOING_ON.match(text) or _CAVEAT.search(text) or text.endswith("?"):
+            continue
+        named = _named(text, product)
+        yield named
+        if product.offer:
+            yield f"{named} {_first_upper(product.offer).rstrip('.')}."
+
+
+def _named(text: str, product: Product) -> str:
+    """Return a text that says what it is about: by itself, or under the product's name."""
+    names, begins = (
+        {word.lower().removesuffix("s") for word in words_of(some)} for some in (product.name, _begin(text))
+    )
+    return text if any(len(word) > _LEAST_WORDS for word in names & begins) else f"{product.name}: {_first_upper(text)}"
+
+
+def _clauses(sentence: str) -> list[str]:
+    """Return a sentence without its end mark, and its beginnings that stand alone."""
+    whole = sentence.rstrip(".! ")
+    ends = [found.start() for found in _BREAK.finditer(whole)]
+    # Behind a comma comes one of three clauses, or one that another in front belongs to: they are told together.
+    is_one = _FRONT.match(whole) or (ends and "," in whole[: ends[0]])
+    return [whole] if is_one else [whole, *(whole[:end] for end in ends)]
+
+
+def _said_of(clause: str, product: Product) -> str:
+    """Return what a clause says of the product, without its subject; nothing where it has another."""
+    name = "|".join(re.escape(word) for word in product.name.split() if len(word) > _LEAST_WORDS)
+    names = rf"it|{re.escape(product.name)}|this [\w-]+(?: [\w-]+)?|(?:the|our|each)(?: [\w-]+)? ?(?:{name})"
+    subject = re.match(rf"(?i)(?:{names})\s+", clause)
+    said = _SAID_OF_IT.match(clause, subject.end()) if subject else None
+    return clause[said.end() :] if said else ""
+
+
+def _begin(text: str) -> str:
+    return " ".join(text.split()[:4])
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -29,20 +29,24 @@ _BREAK = re.compile(
 _FRONT = re.compile(r"(?i)(?:because|since|as|for|in|on|at|with|after|before|when|once|while|if)\b")
 # 'It is blown from recycled glass': what is said of the product, without it.
 _SAID_OF_IT = re.compile(r"(?i)(?:(?:is|are)\s+(?=\w+(?:ed|en|wn|un|ht|de|lt)\s)|(?=[a-z]+[^s\W]s\s))")
+# An aside at the end, which a headline may leave out.
+_ASIDE = re.compile(r"(?i),\s+(?:with|which|plus|including|from)\b[^,]*$")
 # Sentences that go on from another one, or point at what the line does not hold.
 _GOING_ON = re.compile(
     r"(?i)(?:and|but|so|or|then|also|else|otherwise|instead|either|neither|afterwards|here|there|that|those|these|"
     r"which|what|inside|second|they|their|a (?:second|third|fourth|fifth)|"
     r"(?:each|both|most|all|one|ours) (?:can|has|have|is|are|of)|(?:the |an)other (?:has|have|is|are|one|comes?)|"
-    r"[^.!?]*(?:\bthen\b|\binstead\b(?! of)|\bthat (?:much|many)\b|\bthem\b|\bsuch\b|[:?]))"
+    r"after (?:that|this)\b|"
+    r"[^.!?]*(?:\balso\b|\bthen\b|\binstead\b(?! of)|\bthat (?:much|many)\b|\bthem\b|\bsuch\b|[:?]))"
 )
 # What a brand must say somewhere and nobody says in an advertisement: what is not in the price, does not work, is
 # not for everybody, or how it is to be kept.
 _CAVEAT = re.compile(
     r"(?i)\b(?:not|cannot|excluded|except(?:ed)?|separately|extra|unless|allerg\w*|contains?|beware|faulty|only|"
-    r"at (?:least|most)|have to|must|should|please|skip it)\b|n['’]t\b"  # noqa: RUF001
+    r"at (?:least|most)|have to|must|should|please|skip it|keep it|store|protected|by law)\b|n['’]t\b"  # noqa: RUF001
 )
-_LEAST_WORDS = 3  # Also the most letters of a word that names nothing.
+_LEAST_WORDS = 3
+_SHORTEST_NAME = 3
 _KEPT = 512
 
 
@@ -67,7 +71,8 @@ def _headlines(product: Product) -> Iterator[str]:
     if product.offer:
         yield f"{product.name}: {product.offer}"
     for sentence in sentences_of(product.description or ""):
-        for clause in _clauses(sentence):
+        clauses = _clauses(sentence)
+        for clause in dict.fromkeys((*clauses, *(_ASIDE.sub("", one) for one in clauses))):
             stands_alone = not (_GOING_ON.match(clause) or _CAVEAT.search(clause))
             if stands_alone and len(clause.split()) >= _LEAST_WORDS:
                 said = _said_of(clause, product)
@@ -90,10 +95,18 @@ def _texts(product: Product) -> Iterator[str]:
 
 def _named(text: str, product: Product) -> str:
     """Return a text that says what it is about: by itself, or under the product's name."""
-    names, begins = (
-        {word.lower().removesuffix("s") for word in words_of(some)} for some in (product.name, _begin(text))
-    )
-    return text if any(len(word) > _LEAST_WORDS for word in names & begins) else f"{product.name}: {_first_upper(text)}"
+    name = product.name
+    if _holds_all(words_of(name), sentences_of(text)[0]):
+        return text
+    # 'The plan covers one call-out' is one of the Hearthkeeper Plan.
+    whole = name if name.startswith("The ") else f"The {name}"
+    inside = re.sub(rf"(?i)^(?:the|this|our) {re.escape(name.split()[-1])}(?![\w-])", lambda _: whole, text)
+    return inside if inside != text else f"{name}: {_first_upper(text)}"
+
+
+def _holds_all(words: list[str], text: str) -> bool:
+    held = {word.lower().removesuffix("s") for word in words_of(text)}
+    return all(word.lower().removesuffix("s") in held for word in words)
 
 
 def _clauses(sentence: str) -> list[str]:
@@ -107,15 +120,11 @@ def _clauses(sentence: str) -> list[str]:
 
 def _said_of(clause: str, product: Product) -> str:
     """Return what a clause says of the product, without its subject; nothing where it has another."""
-    name = "|".join(re.escape(word) for word in product.name.split() if len(word) > _LEAST_WORDS)
+    name = "|".join(re.escape(word) for word in product.name.split() if len(word) > _SHORTEST_NAME)
     names = rf"it|{re.escape(product.name)}|this [\w-]+(?: [\w-]+)?|(?:the|our|each)(?: [\w-]+)? ?(?:{name})"
     subject = re.match(rf"(?i)(?:{names})\s+", clause)
     said = _SAID_OF_IT.match(clause, subject.end()) if subject else None
     return clause[said.end() :] if said else ""
-
-
-def _begin(text: str) -> str:
-    return " ".join(text.split()[:4])
 
 
 def _first_upper(text: str) -> str:

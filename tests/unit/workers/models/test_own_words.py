@@ -90,10 +90,18 @@ def test_what_stands_alone_is_taken_and_nothing_that_warns(told: str, taken: lis
     assert found == tuple(f"Hand Salve: {text}" for text in taken)
 
 
-def test_a_sentence_that_names_its_product_is_not_put_under_its_name():
-    found = own_words_of(brief_of("The salve is poured by hand in a mill on the Ouse.", "x.post", name="Hand Salve"))
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ("Our kettle balm is poured in small lots, beside an old weir.", "Our Kettle Balm is poured"),
+        ("The balm is poured in small lots, beside an old weir.", "The Kettle Balm is poured"),
+        ("We pour the balm in small lots, beside an old weir.", "Kettle Balm: We pour the balm"),
+    ],
+)
+def test_a_line_says_once_what_it_is_about(told: str, line: str):
+    found = own_words_of(brief_of(told, "push.notification", name="Kettle Balm"))
 
-    assert found == ("The salve is poured by hand in a mill on the Ouse.",)
+    assert found == (f"{line} in small lots, beside an old weir.",)
 
 
 @pytest.mark.parametrize("channel", ["google_search.headline", "meta.headline", "x.post", "push.notification"])

@@ -96,7 +96,9 @@ def _texts(product: Product) -> Iterator[str]:
 def _named(text: str, product: Product) -> str:
     """Return a text that says what it is about: by itself, or under the product's name."""
     name = product.name
-    if _holds_all(words_of(name), sentences_of(text)[0]):
+    begins = words_of(re.sub(r"(?i)^(?:an?|the|this) ", "", text))[:2]
+    # It is named, or begins with a part of the name: 'Travel mug of steel' is that of the Mooring Travel Mug.
+    if _holds_all(words_of(name), sentences_of(text)[0]) or _holds_all(begins, name):
         return text
     # 'The plan covers one call-out' is one of the Hearthkeeper Plan.
     whole = name if name.startswith("The ") else f"The {name}"

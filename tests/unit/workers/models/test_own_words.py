@@ -94,7 +94,7 @@ def test_what_stands_alone_is_taken_and_nothing_that_warns(told: str, taken: lis
     ("told", "line"),
     [
         ("Our kettle balm is poured in small lots, beside an old weir.", "Our Kettle Balm is poured"),
-        ("Kettle balm that is poured in small lots, beside an old weir.", "Kettle balm that is poured"),
+        ("Kettle balm that is poured in small lots, beside an old weir.", "Kettle Balm that is poured"),
         ("The balm is poured in small lots, beside an old weir.", "The Kettle Balm is poured"),
         ("We pour the balm in small lots, beside an old weir.", "Kettle Balm: We pour the balm"),
     ],

@@ -1,6 +1,7 @@
 """SIGKILL of what the embedded stack runs: it starts again, and every job still ends exactly once."""
 
 import contextlib
+import http.client
 import os
 import shutil
 import signal
@@ -15,8 +16,11 @@ from core.errors import BrokerError
 from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
-from deploy import stack
+from deploy import processes, stack
+from deploy.embedded import read
+from deploy.home import Home
 from deploy.stack import Stack
+from deploy.supervision import State, Supervisor
 from schemas.campaigns import Kind
 
 from support.exact import assert_exact
@@ -64,6 +68,16 @@ class Factory:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), what="the end of all processes")
+
+    def make_the_store_log(self) -> None:
+        """Ask the master inside SeaweedFS for what it does not know, which is a line in its log."""
+        embedded = read(Home.of(self.settings).env_file)
+        assert embedded
+        assert embedded.store
+        master = http.client.HTTPConnection("127.0.0.1", embedded.store.inner_ports[0], timeout=30)
+        with contextlib.closing(master):
+            master.request("GET", "/dir/assign?replication=unknown")
+            assert master.getresponse().status == http.HTTPStatus.NOT_ACCEPTABLE
 
     def done(self, campaigns: Sequence[str]) -> int:
         return sum(self.ledger.campaigns.status(one).done for one in campaigns)
@@ -138,6 +152,33 @@ def test_a_killed_store_loses_nothing(factory: Factory):
     factory.wait_until_settled(campaigns)
 
     factory.assert_exact(campaigns)
+
+
+def test_a_killed_supervisor_stops_nothing_and_up_takes_over(factory: Factory):
+    home = Home.of(factory.settings)
+    wait_until(lambda: all(one.state == State.RUNNING for one in stack.status(factory.settings)), what="all processes")
+    before = {one.name: one.pid for one in stack.status(factory.settings)}
+    campaigns = factory.submit("orphans", 3)
+    wait_until(lambda: factory.done(campaigns) >= 0.1 * 3 * JOBS, 120, "progress")
+    supervisor = Supervisor(home).pid
+    assert supervisor
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: not processes.is_running(supervisor), what="the supervisor's end")
+    logs = {name: (home.logs / f"{name}.log").read_bytes() for name in ("seaweedfs", "beat", "housekeeping")}
+
+    factory.make_the_store_log()
+    factory.wait_until_settled(campaigns)
+
+    factory.make_the_store_log()
+    left = {one.name: one.pid for one in stack.status(factory.settings) if one.state == State.LEFT_OVER}
+    later = {name: (home.logs / f"{name}.log").read_bytes() for name in logs}
+    assert left == before
+    assert [name for name in logs if not later[name].startswith(logs[name]) or later[name] == logs[name]] == []
+    factory.assert_exact(campaigns)
+    again = stack.up(factory.settings, print)
+    assert [pid for pid in before.values() if pid and processes.is_running(pid)] == []
+    assert len(processes.of_home(home)) == len(again.processes) + 1
+    assert (home.logs / "beat.log").read_bytes().startswith(later["beat"])
 
 
 def test_everything_is_killed_at_once_and_up_goes_on(factory: Factory):

@@ -158,11 +158,17 @@ def test_flower_lists_product_and_channel_of_every_job(home: Home, embedded: Emb
     assert "--tasks_columns=name,args,state" in flower["command"]
 
 
-def test_logs_are_rotated_in_the_home(home: Home, embedded: Embedded, settings: Settings):
-    generate = _parsed(home, embedded, settings)["program:generate"]
+def test_every_process_writes_its_own_log_and_the_supervisor_rotates_them(
+    home: Home, embedded: Embedded, settings: Settings
+):
+    parsed = _parsed(home, embedded, settings)
 
-    assert generate["stdout_logfile"] == str(home.logs / "generate.log")
-    assert (generate["stdout_logfile_maxbytes"], generate["stdout_logfile_backups"]) == ("10MB", "3")
+    for name in (*SERVERS, *WORKERS):
+        program = parsed[f"program:{name}"]
+        assert f"launch.py '{home.logs / name}.log' " in program["command"]
+        assert program["stdout_logfile"] == "NONE"
+    rotation = parsed["rpcinterface:logs"]
+    assert (rotation["folder"], rotation["megabytes"], rotation["files"]) == (str(home.logs), "10", "3")
 
 
 def test_a_space_in_the_path_stays_inside_its_argument(home: Home, embedded: Embedded, settings: Settings):

@@ -125,6 +125,16 @@ class Database:
                 # Whoever else does so right now does it for us.
                 connection.execute(text(f"ANALYZE (SKIP_LOCKED) {table.name}"))
 
+    def settle(self) -> None:
+        """Make the tables of an empty database; raises OutdatedError where there are others than this version's."""
+        with _translated(self):
+            with self.engine.connect() as connection:
+                is_empty = migrations.current(connection) is None
+                if not is_empty:
+                    migrations.check_current(connection)
+            if is_empty:
+                migrations.upgrade(self.engine)
+
     def migrate(self) -> None:
         """Bring the tables to the newest revision; several processes may call it at once."""
         with _translated(self):
@@ -196,10 +206,11 @@ def _is_about_tables(error: OperationalError) -> bool:
 
 
 def _end_if_outdated(database: Database, error: DBAPIError) -> None:
-    """Raise OutdatedError where a statement failed since somebody has migrated the tables to what we do not know."""
+    """Raise OutdatedError where a statement failed since somebody has migrated the tables, forward or back."""
     try:
         with database.engine.connect() as connection:
-            migrations.check_known(connection)
+            if migrations.current(connection) is not None:
+                migrations.check_current(connection)
     except OutdatedError as outdated:
         raise outdated from error
     except DBAPIError:

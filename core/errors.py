@@ -13,7 +13,7 @@ FactoryError
     ├── StateError             the thing is not in a state that allows this
     │   └── ReusedKeyError       an idempotency key was used for another call before
     ├── SettingsError          a setting is missing or wrong
-    ├── OutdatedError          the ledger was migrated by a newer version than this process runs
+    ├── OutdatedError          the ledger is of a newer or older version than this process
     ├── ModelLoadError         a model cannot be loaded from its reference
     ├── BrokenVersionError     a version of a model is damaged or does not fit it
     ├── CorruptAssetError      stored bytes do not match their sha256
@@ -115,7 +115,7 @@ class SettingsError(PermanentError):
 
 
 class OutdatedError(PermanentError):
-    """The ledger was migrated by a newer version than this process runs: a newer process must take its place."""
+    """The ledger is of another version than this process: a newer process must take its place, or somebody migrates."""
 
 
 class ModelLoadError(PermanentError):

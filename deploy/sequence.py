@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from core.database import Database
 from core.errors import StateError
-from core.ledger import Ledger
 from core.settings import Settings
 from deploy import processes, servers
 from deploy.embedded import Embedded
@@ -58,7 +58,11 @@ class Start:
         """
         servers_started = self._start(SERVERS)
         servers.wait_for_broker(self.settings, READY_SECONDS, lambda: self._raise_if_failing(servers_started))
-        Ledger(self.settings).close()
+        database = Database(self.settings.resolved_ledger_url)
+        try:
+            database.migrate()
+        finally:
+            database.close()
         supervisor = Supervisor(self.home)
         workers_started = self._start([one.name for one in supervisor.processes() if one.name not in SERVERS])
         servers.wait_for_storage(

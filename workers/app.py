@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# To whoever starts workers: this one is too old, and so will the next one be.
+# To whoever starts workers: this one and the ledger are of two versions, and so will the next one be.
 EX_OUTDATED = 3
 
 settings = Settings.load()
@@ -89,7 +89,7 @@ def _start_generator(nodename: str) -> "Generator":
 
 @contextmanager
 def _retiring() -> Iterator[None]:
-    """End this worker when the ledger is newer than it: what it held is taken up by newer ones after its lease."""
+    """End this worker when the ledger is of another version: what it held is taken up by others after its lease."""
     try:
         yield
     except OutdatedError as error:

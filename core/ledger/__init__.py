@@ -35,12 +35,12 @@ from core.settings import Settings
 
 
 class Ledger:
-    """All of the ledger, over one database. Opening it migrates the tables when they are older than the code."""
+    """All of the ledger, over one database. Opening an empty one makes its tables; older ones are refused."""
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings.resolved_ledger_url)
         try:
-            self.database.migrate()
+            self.database.settle()
         except FactoryError:
             self.database.close()
             raise

@@ -1,4 +1,4 @@
-"""Migrations of the ledger, applied by whoever opens it first."""
+"""Migrations of the ledger: whoever opens an empty one makes its tables; others change when somebody asks for it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +37,17 @@ def check_known(connection: Connection) -> None:
         raise OutdatedError(
             f"the ledger is at revision {revision} and this process knows none after {HEAD}: install the version that "
             "migrated it, or go back with that one (`factory migrate --to`)"
+        )
+
+
+def check_current(connection: Connection) -> None:
+    """Raise OutdatedError when the tables are older or newer than this version's."""
+    check_known(connection)
+    revision = current(connection)
+    if revision != HEAD:
+        raise OutdatedError(
+            f"the ledger is at revision {revision or 'none'} and this version needs {HEAD}: `factory migrate` brings "
+            "it there (`factory up` does, too); or go on with the version that it belongs to"
         )
 
 

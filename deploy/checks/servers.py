@@ -76,8 +76,16 @@ def _revision(settings: Settings) -> Finding:
     finally:
         database.close()
     found = f"{database.url!r} at revision {revision}" + (f", journal mode {journal}" if journal else "")
+    if revision is None:
+        return warn(
+            "ledger", f"{database.url!r} is empty", "nothing: `factory up`, or whoever opens it, makes its tables"
+        )
+    if revision not in migrations.revisions():
+        mend = "install the version that migrated it, or go back with that one (`factory migrate --to`)"
+        return fail("ledger", f"{found}; this version knows none after {migrations.HEAD}", mend)
     if revision != migrations.HEAD:
-        return warn("ledger", f"{found}; the code wants {migrations.HEAD}", "`factory up` migrates older tables")
+        mend = "run `factory migrate` or `factory up`, or go on with the version that it belongs to"
+        return fail("ledger", f"{found}; this version needs {migrations.HEAD}", mend)
     if journal not in {None, "wal"}:
         return fail("ledger", found, "SQLite cannot write ahead here: set FACTORY_HOME to a local disk")
     return ok("ledger", found)

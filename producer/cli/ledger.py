@@ -23,7 +23,7 @@ def migrate_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the ledger's tables to this version, while workers run; whatever opens the ledger does so too."""
+    """Bring the ledger's tables to this version, while workers run; `factory up` does so too."""
     from core.database import Database
 
     settings = load_settings()

@@ -24,8 +24,8 @@ def test_a_ledger_without_inputs_is_migrated_with_its_rows(bare_url: str, tmp_pa
     with old.write() as connection:
         for statement in OLD_ROWS:
             connection.exec_driver_sql(statement)
+    old.migrate()
     old.close()
-
     ledger = Ledger(Settings(home=tmp_path / "home", ledger_url=bare_url))
     submit(ledger, an_ad())
 

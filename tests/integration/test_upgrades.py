@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from core import migrations
+from core.broker import HOUSEKEEPING_QUEUE
 from core.errors import OutdatedError
 from core.ledger import Ledger
 from core.settings import Settings
+from deploy.checks import servers
+from deploy.findings import Level
 from producer.cli import run
 from schemas.campaigns import Kind
 from schemas.ratings import Feedback
@@ -19,7 +22,11 @@ from support.commands import commands
 from support.inputs import HEADLINE, an_ad, claim, submit
 from support.rated import a_rating, job_id, make_assets
 from support.upgrades import ADDING, REVISION, NextVersion, renaming
+from support.waiting import wait_until
+from support.workers import Workers
 
+# What a worker says to whoever starts it.
+EX_OUTDATED = 3
 NEWER = {"version": 2, "id": "from-the-future", "tenant": "default", "rater": "ada", "verse": "unknown to this one"}
 
 
@@ -53,6 +60,44 @@ def test_a_newer_ledger_is_not_opened_and_not_changed(ledger: Ledger, ledger_url
         ledger.database.migrate_back(migrations.HEAD)
 
     assert ledger.database.revision() == REVISION
+
+
+def test_an_older_ledger_is_not_opened_and_not_changed(ledger: Ledger, ledger_url: str, tmp_path: Path):
+    before = migrations.revisions()[-2]
+    ledger.database.migrate_back(before)
+
+    with pytest.raises(
+        OutdatedError, match=f"at revision {before} and this version needs {migrations.HEAD}: `factory m"
+    ):
+        Ledger(Settings(home=tmp_path / "home", ledger_url=ledger_url))
+
+    assert ledger.database.revision() == before
+
+
+def test_tables_that_went_back_end_a_process_of_this_version(ledger: Ledger):
+    submit(ledger, an_ad())
+    ledger.database.migrate_back("0001")
+
+    with pytest.raises(OutdatedError, match="at revision 0001 and this version needs"):
+        ledger.leases.pick([Kind.COPY])
+
+    assert ledger.database.revision() == "0001"
+
+
+def test_a_worker_ends_with_a_line_until_somebody_migrates(settings: Settings, workers: Workers, tmp_path: Path):
+    before = migrations.revisions()[-2]
+    ledger = Ledger(settings)
+    ledger.database.migrate_back(before)
+
+    worker = workers.start("housekeeping", queues=HOUSEKEEPING_QUEUE)
+    wait_until(lambda: worker.poll() is not None, 120, "the end of the worker")
+
+    log = (tmp_path / "housekeeping.log").read_text()
+    assert worker.returncode == EX_OUTDATED
+    assert f"this worker ends: the ledger is at revision {before} and this version needs {migrations.HEAD}" in log
+    assert "Traceback" not in log
+    assert ledger.database.revision() == before
+    ledger.close()
 
 
 def test_a_rating_that_newer_tables_do_not_take_is_neither_refused_nor_lost(ledger: Ledger, tmp_path: Path):
@@ -149,6 +194,43 @@ def test_the_command_migrates_there_and_back(
     assert forward == (0, [{"before": before, "after": migrations.HEAD}], "")
     assert again == (0, f"the ledger is at revision {migrations.HEAD}, as it was\n", "")
     assert ledger.database.revision() == migrations.HEAD
+
+
+@pytest.mark.parametrize("command", [("list",), ("status",), ("dead-letters",), ("ratings", "report"), ("audit",)])
+def test_no_other_command_migrates_what_went_back(
+    command: tuple[str, ...],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    factory, before = commands(capsys), migrations.revisions()[-2]
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert factory("migrate", "--to", before)[0] == 0
+
+    code, _, told = factory(*command)
+
+    assert code == 1
+    assert f"the ledger is at revision {before} and this version needs {migrations.HEAD}: `factory migrate`" in told
+    assert factory("migrate", "--json")[1] == [{"before": before, "after": migrations.HEAD}]
+
+
+def test_the_doctor_names_a_ledger_of_another_version_and_leaves_it_alone(
+    ledger: Ledger, ledger_url: str, tmp_path: Path
+):
+    before = migrations.revisions()[-2]
+    opened = Settings(home=tmp_path / "home", ledger_url=ledger_url)
+    ledger.database.migrate_back(before)
+
+    older = servers.ledger(opened)[0]
+    ledger.database.migrate()
+    NextVersion(ledger.database, tmp_path, ADDING).migrate()
+    newer = servers.ledger(opened)[0]
+
+    assert (older.level, newer.level) == (Level.FAIL, Level.FAIL)
+    assert f"at revision {before}" in older.found
+    assert older.mend.startswith("run `factory migrate` or `factory up`")
+    assert newer.mend.startswith("install the version that migrated it")
 
 
 def test_the_command_says_what_it_cannot_do(

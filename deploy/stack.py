@@ -5,7 +5,6 @@ All three may be called at any time and in whatever state a crash left the home 
 
 from dataclasses import dataclass
 
-from core.errors import StateError
 from core.settings import Settings
 from core.traces import require_installed
 from deploy import embedded as records
@@ -20,8 +19,6 @@ from deploy.supervision import ProcessStatus, State, Supervisor
 from deploy.waiting import exclusive, wait_until
 
 ANOTHER = "another `factory up` or `factory down`"
-# It imports for two seconds, for many on a busy machine.
-PAGES_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -63,12 +60,6 @@ def up(settings: Settings, report: Report) -> Stack:
         if not started:
             report(f"the stack in {home.root} is already up")
         return Stack(start.settings, tuple(Supervisor(home).processes()))
-
-
-def wait_for_pages(started: Stack) -> None:
-    """Return when pages and API answer; raises StateError when they do not in time."""
-    if not wait_until(lambda: not is_free(started.settings.api_port), PAGES_SECONDS):
-        raise StateError(f"nothing answers at {started.api_url}; see {Home.of(started.settings).logs / 'api.log'}")
 
 
 def down(settings: Settings, report: Report) -> None:

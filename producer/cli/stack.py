@@ -42,10 +42,12 @@ def up_command(
 ) -> None:
     """Start the embedded servers and workers of this folder, or what is missing of them."""
     from deploy import stack
+    from deploy.pages import wait_for_pages
 
-    started = stack.up(load_settings(), _reporter(as_json=as_json))
-    # Whoever opens the address that is shown shall find something there.
-    stack.wait_for_pages(started)
+    report = _reporter(as_json=as_json)
+    started = stack.up(load_settings(), report)
+    # Whoever opens an address that is shown shall find something there.
+    wait_for_pages(started.settings, report)
     if wait:
         _wait_for_worker(started.settings)
     if as_json:

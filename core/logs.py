@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 from core import traces
 from core.settings import Settings
 
-FORMAT = "%(asctime)s %(levelname)-7s %(processName)s %(name)s: %(message)s"
+FORMAT = "%(asctime)s %(levelname)-7s %(factory_process)s %(name)s: %(message)s"
 # Libraries that tell of every request.
 NOISY = ("botocore", "urllib3", "boto3", "s3transfer", "amqp", "kombu", "sqlalchemy", "filelock", "httpx")
+
+# They write by a handler of their own as soon as they are imported.
+APART = ("transformers", "diffusers")
 
 
 class TextFormatter(logging.Formatter):
@@ -27,12 +30,16 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """Lines for programs: one JSON object each, on one line whatever the message holds."""
 
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "process": record.processName,
+            "process": self._process,
             "logger": record.name,
             "message": record.getMessage(),
         }
@@ -43,11 +50,21 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
-def configure_logs(settings: Settings) -> None:
-    """Send every record of this process to its standard error."""
+def configure_logs(settings: Settings, process: str) -> None:
+    """Send every record of this process to its standard error, under the name that the factory has for it."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter(FORMAT))
+    is_json = settings.log_format == "json"
+    text = TextFormatter(FORMAT, defaults={"factory_process": process})
+    handler.setFormatter(JsonFormatter(process) if is_json else text)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
+
+
+def take_over() -> None:
+    """Send what libraries write by themselves the same way; those that are imported later need another call."""
+    for name in APART:
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True

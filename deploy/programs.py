@@ -62,7 +62,7 @@ def programs(home: Home, embedded: Embedded, settings: Settings) -> list[Program
     if embedded.store:
         command = servers.store_command(home, embedded.store)
         found.append(Program("seaweedfs", command, start_seconds=1, stop_seconds=STORE_STOP_SECONDS))
-    celery = (sys.executable, "-m", "celery", "-A", "workers.app")
+    celery = (sys.executable, "-m", "celery", "-q", "-A", "workers.app")
     factory = (sys.executable, "-m", "producer")
     worker = (*celery, "worker", "--without-gossip", "--without-mingle", "-E", "-l", settings.log_level)
     found += [

@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import celery.apps.worker
 import celery.worker.state
 from celery import signals
 from celery.exceptions import Reject
@@ -32,7 +33,7 @@ from core.broker import (
 )
 from core.errors import BrokerError, FactoryError, OutdatedError, SettingsError, TransientError
 from core.ledger import Ledger
-from core.logs import configure_logs
+from core.logs import configure_logs, take_over
 from core.probes import Probes, serve_probes
 from core.settings import Settings
 from core.transports import queue_arguments
@@ -63,6 +64,7 @@ stopping = threading.Event()
 _opening, _starting = threading.Lock(), threading.Lock()
 _warming: list[threading.Thread] = []
 _started: list["Generator"] = []
+_nodes: list[str] = []
 
 
 @cache
@@ -212,6 +214,7 @@ def train_task(self: Any, /, *ticket: object, **named: object) -> None:
         return
     from workers.learning.train import make_teacher  # noqa: PLC0415 - only a worker of trainings pays for it
 
+    take_over()
     with _retiring():
         teacher = make_teacher(settings, open_ledger(), worker_id(self.request.hostname), stopping)
         with answered(TRAIN_QUEUE, _sent_by(self)) as span:
@@ -219,9 +222,22 @@ def train_task(self: Any, /, *ticket: object, **named: object) -> None:
                 span.note({"factory.kind": training[0].value, "factory.training.state": outcome.state.value})
 
 
+@signals.celeryd_init.connect
+def _name(sender: str, **_: Any) -> None:
+    """Take the name of the node, without its host, for that of this process."""
+    _nodes.append(sender.partition("@")[0])
+    _configure_logs()
+
+
+# The second is sent by beat and Flower too: before their own log is set up, or in its place.
 @signals.setup_logging.connect
+@signals.import_modules.connect
 def _configure_logs(**_: Any) -> None:
-    configure_logs(settings)
+    command = next((word for word in ("beat", "flower") if word in sys.argv), "worker")
+    configure_logs(settings, _nodes[-1] if _nodes else command)
+    if settings.log_format == "json":
+        # It is told that it stops in bare text, past all logs.
+        celery.apps.worker.safe_say = lambda *_: None  # type: ignore[attr-defined]
 
 
 @signals.worker_init.connect
@@ -290,6 +306,7 @@ def _import_models() -> None:
     try:
         importlib.import_module("workers.generate")
         importlib.import_module("workers.models.copy")
+        take_over()
     except ImportError as error:
         logger.warning("no model can be loaded: %s", error)
 

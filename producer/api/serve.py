@@ -23,7 +23,7 @@ def serve(settings: Settings) -> None:
         traces.begin(settings, "api")
         app = create_app(settings)
         check_keys(app.state.opened)
-        configure_logs(settings)
+        configure_logs(settings, "api")
         uvicorn.Server(_config(settings, app)).run()
     finally:
         # For what never began to serve; whatever did ends them with the app, since uvicorn ends the process itself.

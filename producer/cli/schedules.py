@@ -215,7 +215,7 @@ def scheduler_command() -> None:
     from producer.schedules.scheduler import run
 
     settings, stopping = load_settings(), threading.Event()
-    configure_logs(settings)
+    configure_logs(settings, "scheduler")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     with traced(settings, "scheduler"), opened_ledger(settings, may_create=True) as ledger:

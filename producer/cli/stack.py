@@ -244,7 +244,8 @@ def worker_command(
 def worker_command_line(queues: list[str], name: str, log_level: str) -> list[str]:
     """Return the command of a worker: one process a device, three threads, no talk among workers."""
     return [
-        *(sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", ",".join(queues), "-n", f"{name}@%h"),
+        *(sys.executable, "-m", "celery", "-q", "-A", "workers.app", "worker"),
+        *("-Q", ",".join(queues), "-n", f"{name}@%h"),
         *("--pool=threads", "-c", "3", "--without-gossip", "--without-mingle", "-E", "-l", log_level),
     ]
 

@@ -122,7 +122,7 @@ def deliver_command() -> None:
     from producer.webhooks.deliver import run
 
     settings, stopping = load_settings(), threading.Event()
-    configure_logs(settings)
+    configure_logs(settings, "deliver")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     with traced(settings, "webhooks"), opened_ledger(settings, may_create=True) as ledger:

@@ -107,7 +107,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         settings = Settings.load()
-        configure_logs(settings)
+        configure_logs(settings, "retrain")
         traces.begin(settings, "command")
         outcome = train_now(settings, Kind(given.kind), given.actor)
     except FactoryError as error:

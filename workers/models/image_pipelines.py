@@ -15,6 +15,7 @@ from huggingface_hub.errors import HFValidationError
 from transformers.utils import logging as transformers_logging
 
 from core.errors import ModelLoadError
+from core.logs import take_over
 from workers.models.device import device_of, dtype_of, exact_dtype
 from workers.models.miniature import pipeline
 from workers.models.miniature.starter import starter_folder
@@ -94,6 +95,7 @@ def _quieten() -> None:
     diffusers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    take_over()
 
 
 def _pipeline_folder(reference: str, cache: Path) -> Path:

@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from core.errors import ModelLoadError
 from core.learners import COMPOSER, type_of_folder
+from core.logs import take_over
 from workers.models.device import device_of, dtype_of, exact_dtype
 from workers.models.music import model
 from workers.models.music.ace_step import AceStep
@@ -118,3 +119,4 @@ def _quieten() -> None:
     diffusers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    take_over()

@@ -11,8 +11,10 @@ from core.errors import FactoryError
 from core.settings import Settings
 from deploy import embedded as records
 from deploy.checks import collector, machine, servers, workers
+from deploy.embedded import Embedded
 from deploy.findings import Finding, fail
 from deploy.home import Home
+from deploy.ports import LOOPBACK, is_free
 
 Check = Callable[[Settings], Finding | list[Finding]]
 # In the order of their findings: what others need comes first.
@@ -35,6 +37,8 @@ CHECKS: dict[str, Check] = {
     "safety of pictures": workers.safety,
     "device": workers.device,
 }
+# What asks an embedded server, by the name of its process.
+ASKS = {"valkey": ("broker", "workers"), "seaweedfs": ("storage", "clock")}
 # What only the embedded stack installs; that it is missing is told by `modules`.
 NEED_PSUTIL = {"processor and memory", "ports", "stack"}
 
@@ -46,10 +50,36 @@ def check(settings: Settings) -> list[Finding]:
     settings = (record.fill(settings) if record else settings).model_copy(update={"home": home.root})
     blind = NEED_PSUTIL if importlib.util.find_spec("psutil") is None else set()
     names = [name for name in CHECKS if name not in blind]
+    strangers = {} if blind else _strangers(settings, home, record)
     with ThreadPoolExecutor(len(names)) as pool:
         # The slow ones begin first.
-        asked = {name: pool.submit(_examine, name, CHECKS[name], settings) for name in reversed(names)}
-        return [finding for name in names for finding in asked[name].result()]
+        asked = {
+            name: pool.submit(_examine, name, CHECKS[name], settings)
+            for name in reversed(names)
+            if name not in strangers
+        }
+        return [finding for name in names for finding in strangers.get(name) or asked[name].result()]
+
+
+def _strangers(settings: Settings, home: Home, record: Embedded | None) -> dict[str, list[Finding]]:
+    """Return what is said in place of checks that would ask servers of somebody else.
+
+    They hold the port of an embedded server that does not run: before the first start, or since it was stopped.
+    """
+    from deploy import processes  # noqa: PLC0415 - a producer does not have what it needs
+
+    ports = record.ports_in_use(settings) if record else records.default_ports(settings)
+    running = {one.name for one in processes.of_home(home)}
+    found: dict[str, list[Finding]] = {}
+    for server, names in ASKS.items():
+        port = ports.get(server)
+        if port is None or server in running or is_free(port):
+            continue
+        words = f"{server} of this home does not run, and {LOOPBACK}:{port} is held by {processes.holder_words(port)}"
+        mend = "run `factory up`, which takes the next free port, or name servers of yours in FACTORY_{}"
+        setting = "BROKER_URL" if server == "valkey" else "S3_ENDPOINT"
+        found |= {name: [fail(name, words, mend.format(setting))] for name in names}
+    return found
 
 
 def _examine(name: str, one: Check, settings: Settings) -> list[Finding]:

@@ -117,6 +117,15 @@ class Embedded(Frozen):
                 changes[name] = getattr(self, name)
         return settings.model_copy(update=changes)
 
+    def ports_in_use(self, settings: Settings) -> dict[str, int]:
+        """Return these ports without those of servers that the settings, filled with this, name elsewhere."""
+        ports = self.ports
+        if self.broker and settings.broker_url.get_secret_value() != self.broker.url:
+            del ports["valkey"]
+        if self.store and settings.s3_endpoint != self.store.endpoint:
+            del ports["seaweedfs"]
+        return ports
+
     def forget(self, settings: Settings) -> Settings:
         """Return the settings with the default in place of everything that came from here: what `fill` undone gives."""
         changes: dict[str, object] = {}
@@ -130,14 +139,14 @@ class Embedded(Frozen):
         return settings.model_copy(update=changes)
 
 
-def default_ports() -> dict[str, int]:
-    """Return the port that each server has when nobody else holds it."""
-    return {
-        "flower": Settings.model_fields["flower_port"].default,
-        "api": Settings.model_fields["api_port"].default,
-        "valkey": _port_of(_default("broker_url")),
-        "seaweedfs": _port_of(_default("s3_endpoint")),
-    }
+def default_ports(settings: Settings) -> dict[str, int]:
+    """Return the port that each server of a first start has when nobody else holds it."""
+    ports: dict[str, int] = {name.removesuffix("_port"): Settings.model_fields[name].default for name in PAGES}
+    if _is_default(settings, "broker_url"):
+        ports["valkey"] = _port_of(_default("broker_url"))
+    if _is_default(settings, "s3_endpoint"):
+        ports["seaweedfs"] = _port_of(_default("s3_endpoint"))
+    return ports
 
 
 def read(env_file: Path) -> Embedded | None:

@@ -106,7 +106,7 @@ def _start_anew(home: Home, settings: Settings, former: Embedded | None, report:
             # A process that was just killed holds its ports for a moment longer than anybody can see it.
             wait_until(lambda: all(map(is_free, former.all_ports)), PATIENCE_SECONDS)
         embedded = Embedded.choose(settings, former, processes.ports_of_others(home))
-        before = former.ports if former else records.default_ports()
+        before = former.ports if former else records.default_ports(settings)
         for name, port in embedded.ports.items():
             if before.get(name, port) != port:
                 report(f"port {before[name]} is held by {processes.holder_words(before[name])}: {name} takes {port}")

@@ -1,5 +1,7 @@
+import contextlib
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,8 @@ from deploy import doctor, embedded, processes
 from deploy.checks import collector, machine, servers, workers
 from deploy.findings import Finding, Level, ok
 from deploy.home import Home
+
+from support.waiting import free_port
 
 
 @pytest.fixture
@@ -34,6 +38,54 @@ def test_with_nothing_running_every_finding_says_how_to_mend_it(settings: Settin
     assert findings["broker"].found == "nobody listens at 127.0.0.1:9"
     assert all("factory up" in findings[name].mend for name in ("broker", "storage", "stack", "ledger"))
     assert findings["ledger"].level == Level.WARN
+
+
+def _hold(port: int) -> socket.socket:
+    """Listen there, unless somebody else does so already."""
+    held = socket.socket()
+    with contextlib.suppress(OSError):
+        held.bind(("127.0.0.1", port))
+        held.listen()
+    return held
+
+
+@pytest.mark.parametrize("when", ["before the first up", "while it is down"])
+def test_servers_of_somebody_else_are_not_asked(tmp_path: Path, when: str):
+    bare = Settings(home=tmp_path)
+    ports = {"valkey": 6390, "seaweedfs": 8390}
+    if when == "while it is down":
+        chosen = embedded.Embedded.choose(bare, None)
+        embedded.write(Home.of(bare).env_file, chosen)
+        ports = chosen.ports
+    with _hold(ports["valkey"]), _hold(ports["seaweedfs"]):
+        findings = {finding.name: finding for finding in doctor.check(bare)}
+
+    for name, server in {"broker": "valkey", "workers": "valkey", "storage": "seaweedfs", "clock": "seaweedfs"}.items():
+        assert findings[name].level == Level.FAIL
+        assert f"{server} of this home does not run, and 127.0.0.1:{ports[server]} is held by " in findings[name].found
+        assert findings[name].mend.startswith("run `factory up`, which takes the next free port")
+        assert findings[f"port: {server}"].level == Level.WARN
+    assert not [finding.found for finding in findings.values() if "password" in finding.mend]
+
+
+def test_servers_that_the_settings_name_are_asked_whoever_holds_the_ports_of_before(tmp_path: Path):
+    bare = Settings(home=tmp_path)
+    chosen = embedded.Embedded.choose(bare, None)
+    embedded.write(Home.of(bare).env_file, chosen)
+    named = bare.model_copy(update={"broker_url": SecretStr("redis://127.0.0.1:9/0")})
+    with _hold(chosen.ports["valkey"]):
+        findings = {finding.name: finding for finding in doctor.check(named)}
+
+    assert findings["broker"].found == "nobody listens at 127.0.0.1:9"
+
+
+def test_a_port_that_a_person_set_and_somebody_holds_is_named_with_its_setting(tmp_path: Path):
+    port = free_port()
+    with _hold(port):
+        findings = {finding.name: finding for finding in machine.ports(Settings(home=tmp_path, api_port=port))}
+
+    assert findings["port: api"].level == Level.FAIL
+    assert findings["port: api"].mend.startswith("set FACTORY_API_PORT to another one")
 
 
 def test_looking_changes_nothing(settings: Settings):

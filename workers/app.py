@@ -22,6 +22,7 @@ from core.broker import (
     FEEDBACK,
     FEEDBACK_QUEUE,
     GENERATE,
+    HOUSEKEEPING_QUEUE,
     JUDGE_CANARIES,
     SWEEP,
     TIDY,
@@ -151,6 +152,7 @@ def sweep_task() -> None:
     try:
         with _retiring():
             sweep(app, open_ledger())
+            measures.note_sweep()
             _watch().look(app)
     except TransientError as error:
         logger.warning("nothing swept: %s", error)
@@ -247,6 +249,8 @@ def _warm_up(sender: Any, **_: Any) -> None:
     _serve_probes()
     _check_queues()
     queues = sender.app.amqp.queues.consume_from.keys()
+    if HOUSEKEEPING_QUEUE in queues:
+        measures.expect_sweeps()
     if queue_of(Kind.IMAGE) in queues:
         _open_safety_checker()
     if not queues.isdisjoint(map(queue_of, Kind)):

@@ -44,8 +44,25 @@ HALVINGS = Counter(
 )
 BUSY = Counter("factory_worker_busy_seconds", "Seconds in which the device worked.", registry=REGISTRY)
 LOADED = Gauge("factory_worker_loaded_models", "Models and versions that are loaded.", registry=REGISTRY)
+# In the registry of housekeeping alone: others do not sweep.
+LAST_SWEEP = Gauge(
+    "factory_worker_last_sweep_timestamp_seconds",
+    "When housekeeping last swept, or began to wait for it.",
+    registry=None,
+)
 
 _models: set[str] = set()
+
+
+def expect_sweeps() -> None:
+    """Show from now on when the last sweep was: beat that is down shows as a sweep that is long ago."""
+    LAST_SWEEP.set_to_current_time()
+    REGISTRY.register(LAST_SWEEP)
+
+
+def note_sweep() -> None:
+    """Note that a sweep came to its end."""
+    LAST_SWEEP.set_to_current_time()
 
 
 def count_batch(bucket: str, jobs: int, most: int, settled: Settled) -> None:

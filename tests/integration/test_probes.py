@@ -4,13 +4,14 @@ import http.client
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from core.broker import make_app, ring
+from core.broker import HOUSEKEEPING_QUEUE, SWEEP, make_app, ring
 from core.ledger import Ledger
 from core.settings import Settings
 from core.storage import Storage
@@ -119,6 +120,19 @@ def test_housekeeping_has_nothing_to_load_and_is_ready_at_once(start_worker: Sta
     wait_until(lambda: ask(port, "/healthz")[0] == 200, SECONDS)
 
     assert ask(port, "/readyz")[0] == 200
+
+
+def test_housekeeping_shows_when_it_last_swept(start_worker: StartProcess, settings: Settings):
+    port, name = free_port(), "factory_worker_last_sweep_timestamp_seconds"
+    start_worker("housekeeping", queues=HOUSEKEEPING_QUEUE, metrics_port=port)
+    wait_until(lambda: ask(port, "/readyz")[0] == 200, SECONDS)
+    # Nobody told it to sweep: it shows since when it waits.
+    waits_since = counts(ask(port, "/metrics")[1])[name]
+
+    make_app(settings).send_task(SWEEP, queue=HOUSEKEEPING_QUEUE)
+
+    wait_until(lambda: counts(ask(port, "/metrics")[1])[name] > waits_since, SECONDS, "a sweep")
+    assert time.time() - counts(ask(port, "/metrics")[1])[name] < SECONDS
 
 
 def test_two_workers_on_one_port_are_one_that_serves_and_one_that_says_why_not(

@@ -29,7 +29,7 @@ DASHBOARD = FOLDER / "grafana" / "dashboards" / "factory.json"
 # What Prometheus adds to whatever it asks.
 OF_PROMETHEUS = {"up"}
 NOT_METRICS = re.compile(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\b(?:by|on|without|ignoring) *\([^)]*\)')
-WORDS = {"and", "or", "unless", "sum", "max", "count", "rate", "increase", "delta", "absent", "histogram_quantile"}
+WORDS = {"and", "or", "unless", "sum", "max", "count", "rate", "increase", "delta", "absent", "histogram_quantile", "time"}
 FACTS = Snapshot(
     jobs={(Kind.COPY, JobState.LEASED): 1},
     claimable={Kind.COPY: Backlog(1, 1.0)},
@@ -54,6 +54,7 @@ def shown() -> dict[str, set[str]]:
     measures.count_round("copy/starter/short", [0.1])
     measures.count_uploads("copy/starter/short", 1, 0.1)
     measures.count_halving("copy/starter/short")
+    measures.expect_sweeps()
     pages = [render(FACTS, Settings(home=Path("nowhere"), device_hour_price=1.0)), generate_latest(measures.REGISTRY)]
     process = CollectorRegistry()
     ProcessCollector(registry=process)

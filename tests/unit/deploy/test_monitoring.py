@@ -19,6 +19,9 @@ from core.ledger.figures import Backlog, Made, Opinions, Snapshot
 from core.ledger.leases import Settled
 from core.ledger.promotions import Serving
 from core.settings import Settings
+from deploy.embedded import Embedded
+from deploy.home import Home
+from deploy.programs import programs
 from producer.api.figures import render
 from schemas.campaigns import Kind
 from schemas.jobs import JobState
@@ -29,7 +32,20 @@ DASHBOARD = FOLDER / "grafana" / "dashboards" / "factory.json"
 # What Prometheus adds to whatever it asks.
 OF_PROMETHEUS = {"up"}
 NOT_METRICS = re.compile(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\b(?:by|on|without|ignoring) *\([^)]*\)')
-WORDS = {"and", "or", "unless", "sum", "max", "count", "rate", "increase", "delta", "absent", "histogram_quantile", "time"}
+WORDS = {
+    "and",
+    "or",
+    "unless",
+    "sum",
+    "max",
+    "count",
+    "rate",
+    "increase",
+    "delta",
+    "absent",
+    "histogram_quantile",
+    "time",
+}
 FACTS = Snapshot(
     jobs={(Kind.COPY, JobState.LEASED): 1},
     claimable={Kind.COPY: Backlog(1, 1.0)},
@@ -121,10 +137,26 @@ def test_every_alert_is_tried():
     assert [rule["alert"] for rule in rules() if rule["alert"] not in tried] == []
 
 
-def test_the_configuration_of_prometheus_is_one():
-    ended = promtool("check", "config", "--syntax-only", "prometheus.yml")
+@pytest.mark.parametrize("options", [("--syntax-only", "prometheus.yml"), ("prometheus-one-machine.yml",)])
+def test_the_configuration_of_prometheus_is_one(options: tuple[str, ...]):
+    ended = promtool("check", "config", *options)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_on_one_machine_every_process_is_asked_at_its_port(tmp_path: Path):
+    text = (FOLDER / "prometheus-one-machine.yml").read_text()
+    jobs = {one["job_name"]: one["static_configs"] for one in YAML(typ="safe").load(text)["scrape_configs"]}
+    settings = Settings(home=tmp_path, metrics_port=9400, generate_processes=2, device="cpu")
+    started = programs(Home.of(settings), Embedded.choose(settings, None), settings)
+
+    ports = {one.name: dict(one.environment).get("FACTORY_METRICS_PORT") for one in started}
+    asked_at = {one["labels"]["process"]: one["targets"] for one in jobs["factory-processes"]}
+
+    second = "generate-2"
+    assert {name: [f"127.0.0.1:{port}"] for name, port in ports.items() if port and name != second} == asked_at
+    assert f'# - {{targets: ["127.0.0.1:{ports[second]}"], labels: {{process: {second}}}}}' in text
+    assert jobs["factory"] == [{"targets": [f"127.0.0.1:{settings.api_port}"]}]
 
 
 def test_prometheus_reads_the_expressions_of_the_dashboard(tmp_path: Path):

@@ -127,22 +127,21 @@ class Database:
 
     def settle(self) -> None:
         """Make the tables of an empty database; raises OutdatedError where there are others than this version's."""
-        with _translated(self):
-            with self.engine.connect() as connection:
-                is_empty = migrations.current(connection) is None
-                if not is_empty:
-                    migrations.check_current(connection)
-            if is_empty:
-                migrations.upgrade(self.engine)
+        with _translated(self), self.engine.connect() as connection:
+            revision = migrations.current(connection)
+        if revision is None:
+            self.migrate()
+        else:
+            migrations.check_current(revision)
 
     def migrate(self) -> None:
         """Bring the tables to the newest revision; several processes may call it at once."""
-        with _translated(self):
+        with _translated(self, is_migration=True):
             migrations.upgrade(self.engine)
 
     def migrate_back(self, revision: str) -> None:
         """Bring the tables back to an older revision; what only later ones have is deleted."""
-        with _translated(self):
+        with _translated(self, is_migration=True):
             migrations.downgrade(self.engine, revision)
 
     def revision(self) -> str | None:
@@ -183,18 +182,22 @@ def _begin_to_write(connection: Connection) -> None:
 
 
 @contextmanager
-def _translated(database: Database) -> Iterator[None]:
+def _translated(database: Database, *, is_migration: bool = False) -> Iterator[None]:
+    """Raise what a statement met as an error of ours; what a migration's own statements break says so itself."""
     try:
         yield
     except OperationalError as error:
         if _is_about_tables(error):
+            if is_migration:
+                raise
             _end_if_outdated(database, error)
         raise LedgerError(f"the ledger at {database.url!r} does not answer: {error.orig}") from error
     except DBAPIError as error:
         # A server that goes away in the middle of a statement shows as a plain error of the connection.
         if error.connection_invalidated:
             raise LedgerError(f"the ledger at {database.url!r} closed the connection: {error.orig}") from error
-        _end_if_outdated(database, error)
+        if not is_migration:
+            _end_if_outdated(database, error)
         if "is not a database" in str(error.orig):
             raise SettingsError(f"FACTORY_LEDGER_URL: {database.url.database} is no ledger: {error.orig}") from error
         raise
@@ -209,8 +212,9 @@ def _end_if_outdated(database: Database, error: DBAPIError) -> None:
     """Raise OutdatedError where a statement failed since somebody has migrated the tables, forward or back."""
     try:
         with database.engine.connect() as connection:
-            if migrations.current(connection) is not None:
-                migrations.check_current(connection)
+            revision = migrations.current(connection)
+        if revision is not None:
+            migrations.check_current(revision)
     except OutdatedError as outdated:
         raise outdated from error
     except DBAPIError:

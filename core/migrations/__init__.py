@@ -30,23 +30,22 @@ def revisions() -> list[str]:
     return sorted(path.name.partition("_")[0] for path in (FOLDER / "versions").glob("[0-9]*_*.py"))
 
 
-def check_known(connection: Connection) -> None:
-    """Raise OutdatedError when the database was migrated by a newer version than this one."""
-    revision = current(connection)
-    if revision is not None and revision not in revisions():
+def check_known(revision: str | None) -> None:
+    """Raise OutdatedError when this is the revision of a newer version than this one."""
+    # HEAD first: every command asks, and looks into no folder for it.
+    if revision not in {HEAD, None} and revision not in revisions():
         raise OutdatedError(
             f"the ledger is at revision {revision} and this process knows none after {HEAD}: install the version that "
             "migrated it, or go back with that one (`factory migrate --to`)"
         )
 
 
-def check_current(connection: Connection) -> None:
-    """Raise OutdatedError when the tables are older or newer than this version's."""
-    check_known(connection)
-    revision = current(connection)
+def check_current(revision: str) -> None:
+    """Raise OutdatedError when tables of this revision are older or newer than this version's."""
+    check_known(revision)
     if revision != HEAD:
         raise OutdatedError(
-            f"the ledger is at revision {revision or 'none'} and this version needs {HEAD}: `factory migrate` brings "
+            f"the ledger is at revision {revision} and this version needs {HEAD}: `factory migrate` brings "
             "it there (`factory up` does, too); or go on with the version that it belongs to"
         )
 
@@ -54,12 +53,15 @@ def check_current(connection: Connection) -> None:
 def upgrade(engine: Engine) -> None:
     """Bring the database to HEAD. Runs under a lock, so that two processes never migrate at once."""
     with engine.connect() as connection:
-        if current(connection) == HEAD:
-            return
-        check_known(connection)
+        revision = current(connection)
+    if revision == HEAD:
+        return
+    check_known(revision)
     with _locked(engine) as connection:
-        check_known(connection)
-        if current(connection) != HEAD:
+        # Somebody else may have migrated meanwhile.
+        revision = current(connection)
+        check_known(revision)
+        if revision != HEAD:
             run(connection, HEAD)
 
 
@@ -68,8 +70,9 @@ def downgrade(engine: Engine, revision: str) -> None:
     if revision not in revisions():
         raise StateError(f"there is no revision '{revision}': one of {', '.join(revisions())}")
     with _locked(engine) as connection:
-        check_known(connection)
-        if (current(connection) or "") > revision:
+        before = current(connection)
+        check_known(before)
+        if (before or "") > revision:
             _run_alembic(connection, "downgrade", revision)
 
 

@@ -5,6 +5,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from core import migrations
 from core.broker import HOUSEKEEPING_QUEUE
@@ -21,7 +23,7 @@ from workers.feedback import record, record_patiently
 from support.commands import commands
 from support.inputs import HEADLINE, an_ad, claim, submit
 from support.rated import a_rating, job_id, make_assets
-from support.upgrades import ADDING, REVISION, NextVersion, renaming
+from support.upgrades import ADDING, REVISION, Change, NextVersion, renaming
 from support.waiting import wait_until
 from support.workers import Workers
 
@@ -72,6 +74,48 @@ def test_an_older_ledger_is_not_opened_and_not_changed(ledger: Ledger, ledger_ur
         Ledger(Settings(home=tmp_path / "home", ledger_url=ledger_url))
 
     assert ledger.database.revision() == before
+
+
+# Twice the same key, and a table that is not there: PostgreSQL and SQLite call each an error of another class.
+BROKEN = {
+    "op.execute(\"INSERT INTO alembic_version VALUES ('0012')\")": "(?i)unique constraint",
+    "op.execute('SELECT * FROM nowhere')": "nowhere",
+}
+
+
+@pytest.mark.parametrize(("statement", "words"), BROKEN.items())
+def test_a_migration_that_fails_says_why_there_and_back(
+    statement: str, words: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    before = migrations.HEAD
+    following = NextVersion(ledger.database, tmp_path, Change((statement,), (statement,)))
+    monkeypatch.setattr(migrations, "FOLDER", following.folder)
+    monkeypatch.setattr(migrations, "HEAD", REVISION)
+
+    with pytest.raises(DBAPIError, match=words):
+        ledger.database.migrate()
+    assert ledger.database.revision() == before
+    with ledger.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{REVISION}'")
+    monkeypatch.setattr(migrations, "HEAD", before)
+    with pytest.raises(DBAPIError, match=words):
+        ledger.database.migrate_back(before)
+
+    assert ledger.database.revision() == REVISION
+
+
+def test_opening_a_ledger_of_this_version_asks_for_its_revision_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    # Nor does it look for the migrations.
+    monkeypatch.setattr(migrations, "FOLDER", tmp_path / "missing")
+    asked: list[str] = []
+    event.listen(ledger.database.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+
+    ledger.database.settle()
+
+    # Whether there is a revision, and which: SQLite is told to begin, too.
+    assert len([one for one in asked if one != "BEGIN"]) == 2
 
 
 def test_tables_that_went_back_end_a_process_of_this_version(ledger: Ledger):

@@ -68,15 +68,15 @@ class NextVersion:
 
     def __init__(self, database: Database, folder: Path, change: Change) -> None:
         self._database = database
-        self._scripts = folder / "migrations"
-        shutil.copytree(migrations.FOLDER, self._scripts, ignore=shutil.ignore_patterns("__pycache__"))
+        self.folder = folder / "migrations"
+        shutil.copytree(migrations.FOLDER, self.folder, ignore=shutil.ignore_patterns("__pycache__"))
         written = MIGRATION.format(
             revision=REVISION,
             before=migrations.HEAD,
             forward="\n    ".join(change.forward),
             back="\n    ".join(change.back),
         )
-        (self._scripts / "versions" / f"{REVISION}_next.py").write_text(written)
+        (self.folder / "versions" / f"{REVISION}_next.py").write_text(written)
 
     def migrate(self) -> None:
         """Bring the ledger to the next version's revision."""
@@ -88,7 +88,7 @@ class NextVersion:
 
     def _run(self, direction: str, revision: str) -> None:
         config = Config()
-        config.set_main_option("script_location", str(self._scripts))
+        config.set_main_option("script_location", str(self.folder))
         with self._database.write() as connection:
             if not self._database.is_sqlite:
                 connection.execute(text(f"SET LOCAL lock_timeout = '{migrations.LOCK_SECONDS}s'"))

@@ -22,7 +22,6 @@ from core.broker import (
     FEEDBACK,
     FEEDBACK_QUEUE,
     GENERATE,
-    HOUSEKEEPING_QUEUE,
     JUDGE_CANARIES,
     SWEEP,
     TIDY,
@@ -249,8 +248,6 @@ def _warm_up(sender: Any, **_: Any) -> None:
     _serve_probes()
     _check_queues()
     queues = sender.app.amqp.queues.consume_from.keys()
-    if HOUSEKEEPING_QUEUE in queues:
-        measures.expect_sweeps()
     if queue_of(Kind.IMAGE) in queues:
         _open_safety_checker()
     if not queues.isdisjoint(map(queue_of, Kind)):

@@ -1,6 +1,7 @@
 """The measures of a worker: what it counts of itself. Labels are kinds, outcomes and plain names of models."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -44,25 +45,21 @@ HALVINGS = Counter(
 )
 BUSY = Counter("factory_worker_busy_seconds", "Seconds in which the device worked.", registry=REGISTRY)
 LOADED = Gauge("factory_worker_loaded_models", "Models and versions that are loaded.", registry=REGISTRY)
-# In the registry of housekeeping alone: others do not sweep.
-LAST_SWEEP = Gauge(
-    "factory_worker_last_sweep_timestamp_seconds",
-    "When housekeeping last swept, or began to wait for it.",
-    registry=None,
-)
+# Not shown before there was one: others than housekeeping do not sweep, and a start of it is no sweep.
+LAST_SWEEP = Gauge("factory_worker_last_sweep_timestamp_seconds", "When housekeeping last swept.", registry=None)
 
 _models: set[str] = set()
 
 
-def expect_sweeps() -> None:
-    """Show from now on when the last sweep was: beat that is down shows as a sweep that is long ago."""
-    LAST_SWEEP.set_to_current_time()
-    REGISTRY.register(LAST_SWEEP)
-
-
 def note_sweep() -> None:
-    """Note that a sweep came to its end."""
+    """Note that a sweep came to its end: beat that is down shows as one that is long ago, or as none."""
     LAST_SWEEP.set_to_current_time()
+    _show_sweeps()
+
+
+@cache
+def _show_sweeps() -> None:
+    REGISTRY.register(LAST_SWEEP)
 
 
 def count_batch(bucket: str, jobs: int, most: int, settled: Settled) -> None:

@@ -126,12 +126,16 @@ def test_housekeeping_shows_when_it_last_swept(start_worker: StartProcess, setti
     port, name = free_port(), "factory_worker_last_sweep_timestamp_seconds"
     start_worker("housekeeping", queues=HOUSEKEEPING_QUEUE, metrics_port=port)
     wait_until(lambda: ask(port, "/readyz")[0] == 200, SECONDS)
-    # Nobody told it to sweep: it shows since when it waits.
-    waits_since = counts(ask(port, "/metrics")[1])[name]
+    # Nobody told it to sweep: one that starts again and again would look healthy if it showed its start.
+    before = counts(ask(port, "/metrics")[1])
 
     make_app(settings).send_task(SWEEP, queue=HOUSEKEEPING_QUEUE)
+    wait_until(lambda: name in counts(ask(port, "/metrics")[1]), SECONDS, "a sweep")
+    first = counts(ask(port, "/metrics")[1])[name]
+    make_app(settings).send_task(SWEEP, queue=HOUSEKEEPING_QUEUE)
+    wait_until(lambda: counts(ask(port, "/metrics")[1])[name] > first, SECONDS, "another one")
 
-    wait_until(lambda: counts(ask(port, "/metrics")[1])[name] > waits_since, SECONDS, "a sweep")
+    assert name not in before
     assert time.time() - counts(ask(port, "/metrics")[1])[name] < SECONDS
 
 

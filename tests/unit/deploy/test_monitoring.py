@@ -70,7 +70,7 @@ def shown() -> dict[str, set[str]]:
     measures.count_round("copy/starter/short", [0.1])
     measures.count_uploads("copy/starter/short", 1, 0.1)
     measures.count_halving("copy/starter/short")
-    measures.expect_sweeps()
+    measures.note_sweep()
     pages = [render(FACTS, Settings(home=Path("nowhere"), device_hour_price=1.0)), generate_latest(measures.REGISTRY)]
     process = CollectorRegistry()
     ProcessCollector(registry=process)

@@ -44,12 +44,20 @@ class _Loading:
     pid: int | None = None
     computed_seconds: float = 0.0
     seen_at: float = field(default_factory=time.monotonic)
+    told_at: float = field(default_factory=time.monotonic)
 
     def is_over(self) -> bool:
         """Tell whether it answers; raises StateError when it never will."""
         if not is_free(self.port):
             return True
-        pid = next((one.pid for one in self.supervisor.processes() if one.name == self.name), None)
+        found = self.supervisor.processes()
+        if not found:
+            # The supervisor has no time to answer, or is gone: nothing is known of the process.
+            if time.monotonic() - self.told_at > STILL_SECONDS:
+                raise self._error(f"may have ended: the supervisor does not answer for {STILL_SECONDS:.0f} s")
+            return False
+        self.told_at = time.monotonic()
+        pid = next((one.pid for one in found if one.name == self.name), None)
         if pid is None or pid != (self.pid or pid):
             raise self._error("ended before it answered")
         self.pid = pid

@@ -1,5 +1,7 @@
 """`factory up` on a busy machine: pages that load for long are waited for, those that end or hang are named."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from core.errors import StateError
 from core.settings import Settings
-from deploy import pages, processes
+from deploy import pages, processes, supervision
 from deploy.home import Home
 from deploy.pages import wait_for_pages
 from deploy.programs import Program, supervisor_config
@@ -76,4 +78,45 @@ def test_pages_that_end_are_named_with_the_end_of_their_log(start: Starter):
     settings = start("sys.exit('no such table')")
 
     with pytest.raises(StateError, match=rf"at 127.0.0.1:{settings.api_port}: api ended before .*\n  no such table"):
+        wait_for_pages(settings, print)
+
+
+@pytest.fixture
+def stop_supervisor(
+    monkeypatch: pytest.MonkeyPatch,
+    start: Starter,  # noqa: ARG001 - ends its stack, after this one
+) -> Iterator[Callable[[Settings], None]]:
+    """Stop a supervisor, as a machine does that has no time for it: it takes calls and answers none."""
+    stopped: list[int] = []
+
+    def stop(settings: Settings) -> None:
+        pid = Supervisor(Home.of(settings)).pid
+        assert pid
+        stopped.append(pid)
+        monkeypatch.setattr(supervision, "RPC_SECONDS", 0.2)
+        os.kill(pid, signal.SIGSTOP)
+
+    yield stop
+    monkeypatch.undo()
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_pages_are_waited_for_while_the_supervisor_does_not_answer(
+    start: Starter, stop_supervisor: Callable[[Settings], None], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pages, "STILL_SECONDS", 60.0)
+    settings, told = start(LISTENS), []
+    stop_supervisor(settings)
+
+    wait_for_pages(settings, told.append)
+
+    assert [words.partition(":")[0] for words in told] == ["waiting for api"]
+
+
+def test_a_supervisor_that_never_answers_again_is_named(start: Starter, stop_supervisor: Callable[[Settings], None]):
+    settings = start("time.sleep(600)")
+    stop_supervisor(settings)
+
+    with pytest.raises(StateError, match="api may have ended: the supervisor does not answer for 1 s"):
         wait_for_pages(settings, print)

@@ -10,7 +10,11 @@ import sys
 
 def main(log: str, *command: str) -> None:
     """Become the command, with both of its outputs at the end of the log."""
-    handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    except OSError as error:
+        # To the supervisor, which writes it into its own log.
+        sys.exit(f"cannot write its log: {error}")
     os.dup2(handle, sys.stdout.fileno())
     os.dup2(handle, sys.stderr.fileno())
     os.execvp(command[0], command)  # noqa: S606 - without a shell, as it shall be

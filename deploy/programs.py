@@ -181,4 +181,5 @@ stopasgroup=false
 killasgroup=true
 redirect_stderr=true
 stdout_logfile=NONE
+stdout_events_enabled=true
 """

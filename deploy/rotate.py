@@ -28,6 +28,12 @@ class Rotation:
         # The supervisor's own log is rotated by itself.
         self._own = Path(supervisord.options.logfile).name
         events.subscribe(events.Tick5Event, self._look)
+        events.subscribe(events.ProcessLogStdoutEvent, self._tell)
+
+    def _tell(self, told: events.ProcessLogStdoutEvent) -> None:
+        """Write down what a process says before it has a log: why it gets none."""
+        words = told.data.decode(errors="replace") if isinstance(told.data, bytes) else told.data
+        self._words.warn(f"{told.process.config.name}: {words.strip()}")
 
     def _look(self, _: object) -> None:
         for log in self._folder.glob("*.log"):

@@ -8,6 +8,7 @@ import xmlrpc.client
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from core.errors import StateError
@@ -116,14 +117,19 @@ class Supervisor:
         self._call("shutdown")
 
     def last_words(self, name: str) -> str:
-        """Return the end of a process's log."""
-        path = self._home.logs / f"{name}.log"
-        if not path.is_file():
-            return "it has no log"
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - LOG_BYTES))
-            lines = file.read().decode(errors="replace").strip().splitlines()
-        return "\n  ".join(lines[-LOG_LINES:]) or "its log is empty"
+        """Return the end of a process's log; of the one before where it was emptied just now."""
+        found = "it has no log"
+        for path in (self._home.logs / f"{name}.log", self._home.logs / f"{name}.log.1"):
+            try:
+                lines = _end_of(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                return f"its log cannot be read: {error}; see {self._home.logs / 'supervisor.log'}"
+            if lines:
+                return "\n  ".join(lines)
+            found = "its log is empty"
+        return f"{found}; see {self._home.logs / 'supervisor.log'}"
 
     def _call(self, method: str, *arguments: str | bool) -> Any:
         with xmlrpc.client.ServerProxy("http://supervisor", transport=_Transport(str(self._home.socket))) as proxy:
@@ -137,6 +143,12 @@ class Supervisor:
                 raise StateError(f"the supervisor refuses {method} {arguments}: {fault.faultString}") from fault
             except (http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
                 raise ConnectionError(f"the supervisor broke off: {error}") from error
+
+
+def _end_of(log: Path) -> list[str]:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_BYTES))
+        return file.read().decode(errors="replace").strip().splitlines()[-LOG_LINES:]
 
 
 def _status(info: Mapping[str, Any]) -> ProcessStatus:

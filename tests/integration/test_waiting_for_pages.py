@@ -120,3 +120,27 @@ def test_a_supervisor_that_never_answers_again_is_named(start: Starter, stop_sup
 
     with pytest.raises(StateError, match="api may have ended: the supervisor does not answer for 1 s"):
         wait_for_pages(settings, print)
+
+
+def test_why_a_process_gets_no_log_is_in_that_of_the_supervisor(start: Starter, tmp_path: Path):
+    logs = tmp_path / "home" / "logs"
+    # Whatever cannot be opened: rights say nothing to the superuser.
+    (logs / "api.log").mkdir(parents=True)
+    settings = start(LISTENS)
+
+    with pytest.raises(StateError, match=rf"(?s)api ended before it answered; .* see {logs}/supervisor.log"):
+        wait_for_pages(settings, print)
+
+    assert (
+        f"WARN api: cannot write its log: [Errno 21] Is a directory: '{logs}/api.log'"
+        in (logs / "supervisor.log").read_text()
+    )
+
+
+def test_the_end_of_a_log_that_was_emptied_just_now_is_in_the_one_before(tmp_path: Path):
+    home = Home.of(Settings(home=tmp_path / "home"))
+    home.create()
+    (home.logs / "api.log").touch()
+    (home.logs / "api.log.1").write_text("first\nlast\n")
+
+    assert Supervisor(home).last_words("api") == "first\n  last"

@@ -37,8 +37,8 @@ def of_kind(kind: str) -> dict[str, Any]:
 
 
 def pods() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Yield name, pod and container of each Deployment."""
-    for name, one in of_kind("Deployment").items():
+    """Yield name, pod and container of each Deployment and Job."""
+    for name, one in (of_kind("Deployment") | of_kind("Job")).items():
         pod = one["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         yield name, pod, container
@@ -60,7 +60,8 @@ def test_the_schemas_of_kubernetes_have_nothing_to_say(version: str):
 def test_kustomize_is_told_of_every_file_and_image():
     read = YAML(typ="safe").load((FOLDER / "kustomization.yaml").read_text())
 
-    assert sorted(read["resources"]) == [path.name for path in FILES]
+    # That runs once an upgrade, before the others.
+    assert sorted([*read["resources"], "migrate.yaml"]) == [path.name for path in FILES]
     assert {one["name"] for one in read["images"]} == {container["image"] for _, _, container in pods()}
 
 
@@ -150,7 +151,7 @@ def test_each_kind_is_scaled_by_its_work_and_slowly_down():
 
 def test_whoever_answers_probes_is_asked():
     for name, _, container in pods():
-        if name == "beat":
+        if name in {"beat", "migrate"}:
             continue
         paths = {one: container[one].get("httpGet", {}).get("path") for one in ("startupProbe", "readinessProbe")}
         wanted = {"/health"} if name == "api" else {"/healthz", "/readyz"}
@@ -183,5 +184,16 @@ def test_every_command_of_the_factory_is_one(capsys: pytest.CaptureFixture[str])
     codes = [run([*command[1:], "--help"]) for command in commands]
 
     assert "Usage" in capsys.readouterr().out
-    assert len(codes) == len(of_kind("Deployment")) - 2
+    assert len(codes) == len(list(pods())) - 2
     assert set(codes) == {0}
+
+
+def test_the_manual_gives_the_migration_the_image_of_a_new_version():
+    manual = (FOLDER.parents[1] / "docs" / "deployment.md").read_text()
+    ((pattern, replaced),) = re.findall(r"sed 's\|([^|]+)\|([^|]+)\|' deploy/kubernetes/migrate.yaml", manual)
+
+    read = YAML(typ="safe").load((FOLDER / "migrate.yaml").read_text().replace(pattern, replaced))
+
+    (container,) = read["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "REGISTRY/producer:TAG"
+    assert container["command"] == ["factory", "migrate"]

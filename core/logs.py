@@ -5,10 +5,15 @@ Secrets never reach it, since settings hide them.
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from core import traces
+from core.errors import FactoryError
 from core.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 FORMAT = "%(asctime)s %(levelname)-7s %(factory_process)s %(name)s: %(message)s"
 # Libraries that tell of every request.
@@ -60,6 +65,19 @@ def configure_logs(settings: Settings, process: str) -> None:
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
+
+
+@contextmanager
+def logged(settings: Settings, process: str) -> Iterator[None]:
+    """Have a log from here on; what ends the process is a line of it where programs read it."""
+    configure_logs(settings, process)
+    try:
+        yield
+    except FactoryError as error:
+        if settings.log_format != "json":
+            raise
+        logger.critical("%s ends: %s", process, error)
+        raise SystemExit(1) from error
 
 
 def take_over() -> None:

@@ -50,7 +50,13 @@ def check(settings: Settings) -> list[Finding]:
     settings = (record.fill(settings) if record else settings).model_copy(update={"home": home.root})
     blind = NEED_PSUTIL if importlib.util.find_spec("psutil") is None else set()
     names = [name for name in CHECKS if name not in blind]
-    strangers = {} if blind else _strangers(settings, home, record)
+    strangers: dict[str, list[Finding]] = {}
+
+    def look(settings: Settings) -> list[Finding]:
+        strangers.update(_strangers(settings, home, record))
+        return []
+
+    broken = [] if blind else _examine("servers of this home", look, settings)
     with ThreadPoolExecutor(len(names)) as pool:
         # The slow ones begin first.
         asked = {
@@ -58,7 +64,8 @@ def check(settings: Settings) -> list[Finding]:
             for name in reversed(names)
             if name not in strangers
         }
-        return [finding for name in names for finding in strangers.get(name) or asked[name].result()]
+        found = [finding for name in names for finding in strangers.get(name) or asked[name].result()]
+    return broken + found
 
 
 def _strangers(settings: Settings, home: Home, record: Embedded | None) -> dict[str, list[Finding]]:

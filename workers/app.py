@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import celery.apps.worker
 import celery.worker.state
@@ -255,11 +255,16 @@ def _warm_up(sender: Any, **_: Any) -> None:
         _warming[-1].start()
 
 
+def _refuse(error: SettingsError) -> NoReturn:
+    logger.critical("this worker does not start: %s", error)
+    sys.exit(1)
+
+
 def _begin_traces() -> None:
     try:
         traces.begin(settings, "worker")
     except SettingsError as error:
-        sys.exit(f"this worker does not start: {error}")
+        _refuse(error)
 
 
 def _serve_probes() -> None:
@@ -267,7 +272,7 @@ def _serve_probes() -> None:
     try:
         serve_probes(settings, probes)
     except SettingsError as error:
-        sys.exit(f"this worker does not start: {error}")
+        _refuse(error)
 
 
 def _check_queues() -> None:
@@ -279,7 +284,7 @@ def _check_queues() -> None:
         # Celery itself waits for the broker, and the doctor says more.
         return
     except SettingsError as error:
-        sys.exit(f"this worker does not start: {error}")
+        _refuse(error)
 
 
 def _is_ready() -> bool:
@@ -300,7 +305,7 @@ def _open_safety_checker() -> None:
     try:
         safety_checker(settings.image_safety_checker)
     except SettingsError as error:
-        sys.exit(f"this worker does not start: {error}")
+        _refuse(error)
 
 
 def _import_models() -> None:

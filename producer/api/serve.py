@@ -5,7 +5,7 @@ from fastapi import FastAPI
 
 from core import traces
 from core.errors import SettingsError
-from core.logs import configure_logs
+from core.logs import logged
 from core.settings import Settings
 from producer.api.app import create_app
 from producer.api.opened import Opened
@@ -19,15 +19,15 @@ MOST_HEADER_BYTES = 16_384
 
 def serve(settings: Settings) -> None:
     """Serve until the process is told to stop; raises SettingsError where nobody could be kept out."""
-    try:
-        traces.begin(settings, "api")
-        app = create_app(settings)
-        check_keys(app.state.opened)
-        configure_logs(settings, "api")
-        uvicorn.Server(_config(settings, app)).run()
-    finally:
-        # For what never began to serve; whatever did ends them with the app, since uvicorn ends the process itself.
-        traces.end()
+    with logged(settings, "api"):
+        try:
+            traces.begin(settings, "api")
+            app = create_app(settings)
+            check_keys(app.state.opened)
+            uvicorn.Server(_config(settings, app)).run()
+        finally:
+            # For what never began to serve; whatever did ends them with the app, since uvicorn ends the process itself.
+            traces.end()
 
 
 def _config(settings: Settings, app: FastAPI) -> uvicorn.Config:

@@ -211,14 +211,17 @@ def scheduler_command() -> None:
     import signal
     import threading
 
-    from core.logs import configure_logs
+    from core.logs import logged
     from producer.schedules.scheduler import run
 
     settings, stopping = load_settings(), threading.Event()
-    configure_logs(settings, "scheduler")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with traced(settings, "scheduler"), opened_ledger(settings, may_create=True) as ledger:
+    with (
+        logged(settings, "scheduler"),
+        traced(settings, "scheduler"),
+        opened_ledger(settings, may_create=True) as ledger,
+    ):
         run(ledger, settings, celery_app(settings), stopping)
 
 

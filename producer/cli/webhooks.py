@@ -118,12 +118,15 @@ def deliver_command() -> None:
     """Deliver what webhooks are to be told, here in the foreground. `factory up` starts this."""
     import signal
 
-    from core.logs import configure_logs
+    from core.logs import logged
     from producer.webhooks.deliver import run
 
     settings, stopping = load_settings(), threading.Event()
-    configure_logs(settings, "deliver")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with traced(settings, "webhooks"), opened_ledger(settings, may_create=True) as ledger:
+    with (
+        logged(settings, "deliver"),
+        traced(settings, "webhooks"),
+        opened_ledger(settings, may_create=True) as ledger,
+    ):
         run(ledger, settings, stopping)

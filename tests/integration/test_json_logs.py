@@ -1,10 +1,13 @@
 """`FACTORY_LOG_FORMAT=json`: every line of every process is an object that names it, from its start to its end."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from core import migrations
 from core.broker import make_app, ring
 from core.ledger import Ledger
 from core.settings import Settings
@@ -41,3 +44,33 @@ def test_every_line_of_every_process_is_an_object_that_names_it(tmp_path: Path, 
     named = {name: {json.loads(line)["process"] for line in found} for name, found in lines.items()}
 
     assert named == {name: set() if name in SILENT else {name} for name in WORKERS}
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+@pytest.mark.parametrize("command", [("api", "--port=1"), ("scheduler",), ("webhooks", "deliver")])
+def test_why_a_process_does_not_start_is_in_its_log_as_the_other_lines_are(
+    command: tuple[str, ...], log_format: str, tmp_path: Path
+):
+    settings = Settings(home=tmp_path / "home", log_format=log_format)
+    ledger, before = Ledger(settings), migrations.revisions()[-2]
+    ledger.database.migrate_back(before)
+    ledger.close()
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "producer", *command],
+        env=settings.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    (line,) = ended.stderr.splitlines()
+    reason = f"the ledger is at revision {before} and this version needs {migrations.HEAD}"
+    assert ended.returncode == 1
+    if log_format == "json":
+        told = json.loads(line)
+        assert (told["level"], told["process"]) == ("critical", command[-1] if command[0] == "webhooks" else command[0])
+        assert told["message"].startswith(f"{told['process']} ends: {reason}")
+    else:
+        assert line.startswith(f"factory: {reason}")

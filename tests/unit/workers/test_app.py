@@ -1,5 +1,6 @@
 """What a worker says before it serves."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,20 @@ def test_a_worker_that_shall_send_traces_and_cannot_ends_at_once_and_says_how_to
     assert ended.returncode == 1
     assert "this worker does not start: FACTORY_TRACES_ENDPOINT asks for traces" in ended.stderr
     assert "`pip install 'content-factory[traces]'`, or leave the setting empty" in ended.stderr
+
+
+def test_why_a_worker_does_not_start_is_an_object_where_programs_read_its_log(tmp_path: Path):
+    broker = SecretStr("redis://127.0.0.1:9/0")
+    settings = Settings(home=tmp_path, broker_url=broker, traces_endpoint="http://127.0.0.1:9", log_format="json")
+    command = [sys.executable, "-c", WITHOUT_TRACES, "-A", "workers.app", "worker", "-Q", FEEDBACK_QUEUE, "-n", "f@h"]
+
+    ended = subprocess.run(command, env=settings.environment(), capture_output=True, text=True, timeout=60, check=False)
+
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert ended.returncode == 1
+    assert [(one["level"], one["process"]) for one in lines if "does not start" in one["message"]] == [
+        ("critical", "f")
+    ]
 
 
 def test_tickets_of_a_form_that_this_version_does_not_know_are_passed_over_with_a_line_in_the_log(tmp_path: Path):

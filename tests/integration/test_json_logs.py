@@ -37,6 +37,9 @@ def test_every_line_of_every_process_is_an_object_that_names_it(tmp_path: Path, 
         ring(make_app(started.settings), Kind.COPY, 1)
         wait_until(lambda: ledger.campaigns.status("one").is_settled, 240, "the end")
         ledger.close()
+        # It runs behind all others: on a busy machine it still loads, and has nothing to say of its end.
+        train = Home.of(settings).logs / "train.log"
+        wait_until(lambda: train.stat().st_size, 240, "a worker of trainings")
     finally:
         stack.down(settings, print)
 

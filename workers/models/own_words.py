@@ -45,6 +45,8 @@ _CAVEAT = re.compile(
     r"(?i)\b(?:not|cannot|excluded|except(?:ed)?|separately|extra|unless|allerg\w*|contains?|beware|faulty|only|"
     r"at (?:least|most)|have to|must|should|please|skip it|keep it|store|protected|by law)\b|n['’]t\b"  # noqa: RUF001
 )
+# A description says first what matters most, and each line costs a millisecond of checks.
+_MOST_SENTENCES = 12
 _LEAST_WORDS = 3
 _SHORTEST_NAME = 3
 _KEPT = 512
@@ -70,7 +72,7 @@ def _headlines(product: Product) -> Iterator[str]:
         yield f"{product.name}, {product.price}"
     if product.offer:
         yield f"{product.name}: {product.offer}"
-    for sentence in sentences_of(product.description or ""):
+    for sentence in _sentences(product):
         clauses = _clauses(sentence)
         for clause in dict.fromkeys((*clauses, *(_ASIDE.sub("", one) for one in clauses))):
             stands_alone = not (_GOING_ON.match(clause) or _CAVEAT.search(clause))
@@ -81,7 +83,7 @@ def _headlines(product: Product) -> Iterator[str]:
 
 def _texts(product: Product) -> Iterator[str]:
     """Yield sentences, two in a row, and what stands before a joint, each named; and with the offer behind."""
-    sentences = sentences_of(product.description or "")
+    sentences = _sentences(product)
     pairs = [" ".join(sentences[i : i + 2]) for i in range(len(sentences) - 1)]
     clauses = [f"{clause}." for sentence in sentences for clause in _clauses(sentence)[1:]]
     for text in (*sentences, *pairs, *clauses):
@@ -91,6 +93,10 @@ def _texts(product: Product) -> Iterator[str]:
         yield named
         if product.offer:
             yield f"{named} {_first_upper(product.offer).rstrip('.')}."
+
+
+def _sentences(product: Product) -> list[str]:
+    return sentences_of(product.description or "")[:_MOST_SENTENCES]
 
 
 def _named(text: str, product: Product) -> str:

@@ -115,6 +115,15 @@ def test_every_line_passes_every_check(channel: str):
     assert [(line, one) for line in found for one in check(line, brief) if not one.passed] == []
 
 
+def test_of_a_long_description_the_beginning_is_read():
+    pages = " ".join(f"A brass arm of size {number} reaches over the pillow of the bed." for number in range(1, 32))
+
+    found = own_words_of(brief_of(pages, "linkedin.intro_text"))
+
+    assert f"Pier Reading Light: {pages[:58]}" in found
+    assert not any("size 13" in line for line in found)
+
+
 def test_long_texts_other_languages_and_products_without_a_description_have_none():
     assert own_words_of(brief_of(LAMP, "product.description")) == ()
     assert own_words_of(brief_of(LAMP, "email.subject", locale="de")) == ()

@@ -51,6 +51,7 @@ ENGLISH_RULES: dict[str, Rule] = {
     "choices": whole.one_of_choices,
     "pronouns": whole.stood_in,
     "bare": whole.bare_part,
+    "readers": whole.told_readers,
     "roles": roles.swapped_roles,
     "clauses": roles.misplaced_clauses,
     "product": grounding.unnamed,

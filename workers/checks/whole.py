@@ -1,4 +1,4 @@
-"""Does a line tell a fact whole: not one of several choices, 'them' for only some, or a part for the product."""
+"""Does a line tell a fact whole: not one of several choices, 'them' for only some, a part of product or readers."""
 
 import re
 from functools import lru_cache
@@ -62,6 +62,19 @@ def bare_part(text: str, brief: Brief) -> str:
     part, named = (_stems(match[1]), _stems(match[2])) if match else (frozenset[str](), frozenset[str]())
     is_bare = len(part) == 1 and bool(named) and named <= readers
     return text if is_bare and not part & _stems(f"{brief.brand.name} {brief.product.name}") else ""
+
+
+def told_readers(text: str, brief: Brief) -> str:
+    """Return where a line reads out whom it is aimed at: 'is for runners', or a part of them behind a 'for'.
+
+    'Gloves for partners and friends' of those who look for a present; told whole they may stand in a headline.
+    """
+    match = re.search(r"(?i)(?:\b(is|are) )?\bfor ([^.,!?]+)[.!]?$", text)
+    readers = [stem(word) for word in words_of(brief.audience.description) if word.lower() not in FUNCTION_WORDS]
+    told = _stems(match[2]) if match else frozenset[str]()
+    if not match or not readers or readers[0] not in told or not told <= set(readers):
+        return ""
+    return match[0] if match[1] or told != set(readers) else ""
 
 
 @lru_cache(maxsize=512)

@@ -19,7 +19,7 @@ from workers.checks.awkward import awkwardness
 from workers.checks.copy import check, repair
 from workers.models.brief_guard import BriefGuard, pieces_of
 from workers.models.decode import Decoder, Draft, Guard, Order, mixed_seed
-from workers.models.own_words import own_words_of
+from workers.models.own_words import named, own_words_of
 from workers.models.prompts import Prompt, prompt_of
 from workers.models.protocol import NO_PARTS, Parts, Sample
 from workers.models.tuning.preferences import fluencies, mean_log_p
@@ -253,9 +253,17 @@ class CopyModel:
     def _candidate(self, draft: Draft, brief: Brief) -> _Candidate:
         text = self._tokenizer.decode(draft.tokens, skip_special_tokens=True)
         # A line that was cut off says so, and fails its check as incomplete.
-        line = repair(text if draft.is_finished else f"{text}…", brief)
+        line = self._named(repair(text if draft.is_finished else f"{text}…", brief), brief)
         own, verified = fluency(draft), draft.verified if self._is_verified(brief) else 0.0
         return _Candidate(line, own, verified, own + verified - awkwardness(line, brief), _passes(line, brief))
+
+    def _named(self, line: str, brief: Brief) -> str:
+        """Return a text of a small model under the product's name, unless it has it or there is no room for it."""
+        spec = channels()[brief.channel]
+        if not line or spec.shape is not Shape.MEDIUM or not self._taste.own_words or not brief.locale.startswith("en"):
+            return line
+        longer = named(line, brief.product)
+        return longer if len(longer) <= spec.max_characters and _passes(longer, brief) else line
 
     def _is_fit(self, draft: Draft, brief: Brief) -> bool:
         # What costs least is asked first.

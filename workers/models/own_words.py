@@ -78,7 +78,7 @@ def _headlines(product: Product) -> Iterator[str]:
             stands_alone = not (_GOING_ON.match(clause) or _CAVEAT.search(clause))
             if stands_alone and len(clause.split()) >= _LEAST_WORDS:
                 said = _said_of(clause, product)
-                yield f"{product.name}: {said}" if said else _named(clause, product)
+                yield f"{product.name}: {said}" if said else named(clause, product)
 
 
 def _texts(product: Product) -> Iterator[str]:
@@ -89,17 +89,17 @@ def _texts(product: Product) -> Iterator[str]:
     for text in (*sentences, *pairs, *clauses):
         if _GOING_ON.match(text) or _CAVEAT.search(text) or text.endswith("?"):
             continue
-        named = _named(text, product)
-        yield named
+        line = named(text, product)
+        yield line
         if product.offer:
-            yield f"{named} {_first_upper(product.offer).rstrip('.')}."
+            yield f"{line} {_first_upper(product.offer).rstrip('.')}."
 
 
 def _sentences(product: Product) -> list[str]:
     return sentences_of(product.description or "")[:_MOST_SENTENCES]
 
 
-def _named(text: str, product: Product) -> str:
+def named(text: str, product: Product) -> str:
     """Return a text that says what it is about: by itself, or under the product's name."""
     name = product.name
     begins = words_of(re.sub(r"(?i)^(?:an?|the|this) ", "", text))[:2]

@@ -4,7 +4,7 @@ from schemas.campaigns import Audience, Brand, Product
 from schemas.jobs import Brief
 from schemas.styles import Style
 from workers.checks.copy import check
-from workers.checks.whole import bare_part, one_of_choices, stood_in
+from workers.checks.whole import bare_part, one_of_choices, stood_in, told_readers
 
 
 def brief_of(description: str) -> Brief:
@@ -83,3 +83,20 @@ def test_these_are_checks_of_every_english_line():
 
     assert "choices" in failed
     assert {"pronouns", "bare"} <= {one.name for one in check("A line.", brief_of("A line."))}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A Kettle Tipper for people with arthritis in their hands", ""),
+        ("A Kettle Tipper for people with arthritis", "for people with arthritis"),
+        ("A Kettle Tipper for People", "for People"),
+        ("The tipper is for people with arthritis in their hands.", "is for people with arthritis in their hands."),
+        ("The tipper is for kettles.", ""),
+        ("A tipper for your kettle", ""),
+        ("A tipper for arthritis", ""),
+        ("For people with arthritis, a tipper of steel", ""),
+    ],
+)
+def test_readers_are_told_whole_and_never_as_what_the_product_is_for(text: str, found: str):
+    assert told_readers(text, brief_of("A cradle of coated steel wire.")) == found

@@ -113,7 +113,8 @@ def _with_model(settings: Settings, model: str) -> Settings:
         folder = settings.home / "random-22m" if model == "random" else Path(model).resolve()
         named = {"copy_model": str(folder), "copy_adapter": None}
     pictures = {"image_model": str(settings.home / "random-pictures"), "image_adapter": None}
-    return settings.model_copy(update={**named, **pictures, "threads": threads})
+    # All variants write the same lines.
+    return settings.model_copy(update={**named, **pictures, "threads": threads, "copy_own_words": "off"})
 
 
 def _compare(stack: ExitStack, settings: Settings, arguments: argparse.Namespace, tell: Any) -> dict[str, Any]:

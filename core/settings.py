@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     copy_adapter: Annotated[
         str | None, Field(description="LoRA adapter on it: `house`, a folder, or empty for none.")
     ] = "house"
+    copy_own_words: Annotated[
+        Literal["on", "off"],
+        Field(description="Whether lines in the brief's own words stand beside those that the starter writes."),
+    ] = "on"
     image_model: Annotated[
         str,
         Field(description="Diffusers pipeline for pictures: `starter`, a folder, a hub id, or s3://bucket/prefix."),

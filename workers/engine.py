@@ -235,7 +235,12 @@ class Engine:
         if reference not in self._bases:
             # Kept, so that another version need load no more than its adapter.
             self._bases[reference] = copy_loading.open_base(
-                reference, settings.device, settings.dtype, self.cache, settings.threads
+                reference,
+                settings.device,
+                settings.dtype,
+                self.cache,
+                settings.threads,
+                own_words=settings.copy_own_words == "on",
             )
         return self._bases[reference].model(adapter)
 

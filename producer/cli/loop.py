@@ -63,8 +63,13 @@ def demo_loop_command(
     loaded = load_settings()
     was_up = any(process.state == State.RUNNING for process in stack.status(loaded))
     _require_fit(loaded, was_up=was_up, keep=keep)
-    # Simulated people are nobody's referees.
-    changed = {"canary_share": CANARY_SHARE, "canary_seconds": CANARY_SECONDS, "referees": None}
+    # Simulated people are nobody's referees; and what a model learnt shows in what it writes itself.
+    changed = {
+        "canary_share": CANARY_SHARE,
+        "canary_seconds": CANARY_SECONDS,
+        "referees": None,
+        "copy_own_words": "off",
+    }
     settings = loaded.model_copy(update=changed)
     started = stack.up(settings, say)
     try:

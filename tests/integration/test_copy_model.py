@@ -1,6 +1,5 @@
 """The real starter model with the house adapter: converted, loaded, writing lines that pass their checks."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from schemas.jobs import Brief, Job
 from schemas.styles import Style
 from workers.checks.copy import check
 from workers.models.copy import CopyModel
-from workers.models.copy_loading import load
+from workers.models.copy_loading import load, open_base
 from workers.models.own_words import own_words_of
 from workers.models.starter import SUMS_NAME, is_intact, starter_folder
 
@@ -87,8 +86,7 @@ def test_a_damaged_conversion_is_noticed(cache: Path, tmp_path: Path):
     assert not is_intact(folder)
 
 
-def test_the_house_model_writes_lines_that_pass_every_check(model: CopyModel, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(model, "_taste", replace(model._taste, own_words={}))
+def test_the_house_model_writes_lines_that_pass_every_check(model: CopyModel):
     headlines = passing(model, jobs_of("google_search.headline", 10))
     descriptions = passing(model, jobs_of("google_search.description", 10))
 
@@ -117,7 +115,8 @@ def test_the_house_model_verifies_lines_but_long_texts(model: CopyModel):
     assert {sample.recipe["verified"] for samples in long for sample in samples} <= {0.0}
 
 
-def test_variants_begin_with_different_lines_in_the_briefs_own_words(model: CopyModel):
+def test_variants_begin_with_different_lines_in_the_briefs_own_words(cache: Path):
+    model = open_base("starter", "cpu", "auto", cache, 1, own_words=True).model("house")
     jobs = jobs_of("google_search.description", 2)
 
     offered = [

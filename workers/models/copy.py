@@ -260,7 +260,12 @@ class CopyModel:
     def _named(self, line: str, brief: Brief) -> str:
         """Return a text of a small model under the product's name, unless it has it or there is no room for it."""
         spec = channels()[brief.channel]
-        if not line or spec.shape is not Shape.MEDIUM or not self._taste.own_words or not brief.locale.startswith("en"):
+        if (
+            not line
+            or spec.shape is not Shape.MEDIUM
+            or not self._taste.is_guarded
+            or not brief.locale.startswith("en")
+        ):
             return line
         longer = named(line, brief.product)
         return longer if len(longer) <= spec.max_characters and _passes(longer, brief) else line

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,11 @@ class CopyBase:
     It stays on the CPU, its weights mapped from their file; models made of it share what their adapter leaves alone.
     """
 
-    def __init__(self, reference: str, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, reference: str, folder: Path, device: torch.device, dtype: torch.dtype, *, own_words: bool
+    ) -> None:
         self._reference = reference
+        self._own_words = own_words
         self._folder = folder
         self._device, self._dtype = device, dtype
         self._network, tokenizer = _read_base(folder)
@@ -58,13 +62,18 @@ class CopyBase:
         if self._reference == STARTER and folder:
             verifier = Verifier.read(folder)
             taste = VERIFIED_TASTE if verifier else HOUSE_TASTE
+        if not self._own_words:
+            taste = replace(taste, own_words={})
         network = network.to(device=self._device, dtype=self._dtype).eval()
         return CopyModel(network, self._lexicon, version, taste, verifier)
 
 
-def open_base(reference: str, device: str, dtype: str, cache: Path, threads: int) -> CopyBase:
+def open_base(
+    reference: str, device: str, dtype: str, cache: Path, threads: int, *, own_words: bool = False
+) -> CopyBase:
     """Load a language model, `starter`, a local folder or a hub id, without an adapter.
 
+    With `own_words` lines in the brief's own words stand beside those that the starter writes.
     Raises ModelLoadError with the way out; out of memory passes through as torch raises it.
     """
     # Bars belong to a terminal; a worker writes logs.
@@ -72,11 +81,12 @@ def open_base(reference: str, device: str, dtype: str, cache: Path, threads: int
     if threads:
         torch.set_num_threads(threads)
     place = device_of(device)
-    return CopyBase(reference, model_folder(reference, cache), place, dtype_of(dtype, quick_dtype(place)))
+    dtype_there = dtype_of(dtype, quick_dtype(place))
+    return CopyBase(reference, model_folder(reference, cache), place, dtype_there, own_words=own_words)
 
 
 def load(reference: str, adapter: str | None, device: str, dtype: str, cache: Path, threads: int) -> CopyModel:
-    """Load a language model, with the adapter `house`, a folder or none; see `open_base`."""
+    """Load a language model, with the adapter `house`, a folder or none, for what it writes itself; see `open_base`."""
     return open_base(reference, device, dtype, cache, threads).model(adapter)
 
 

@@ -66,7 +66,7 @@ class Taste:
 # Read line by line: what the house model itself finds unlikely is seldom good (docs/decisions/0004-copy-quality.md).
 HOUSE_FLOORS = {Shape.SHORT: -1.7, Shape.MEDIUM: -1.7, Shape.LONG: -1.5}
 # Judged lines are short or of medium length: a long text is held to what it was held to, and not verified.
-VERIFIED_FLOORS = {**HOUSE_FLOORS, Shape.SHORT: -0.3, Shape.MEDIUM: 0.0}
+VERIFIED_FLOORS = {**HOUSE_FLOORS, Shape.SHORT: -0.6, Shape.MEDIUM: 0.0}
 # Lines in the brief's own words are fit more often than what the house model writes, but for what is best of it.
 OWN_WORDS = {Shape.SHORT: 2.0, Shape.MEDIUM: 1.5}
 HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=HOUSE_FLOORS, is_guarded=True)

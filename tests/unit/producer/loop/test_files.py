@@ -33,7 +33,7 @@ def planned(source: CampaignSource) -> dict[tuple[str, str, int], Job]:
 def test_the_example_asks_for_enough_to_learn_from(local_ledger: Ledger, tmp_path: Path):
     first = Files.of(None, local_ledger, tmp_path / "loop").first()
 
-    assert len(planned(first)) == 432
+    assert len(planned(first)) == 576
 
 
 def test_written_again_a_brief_is_the_same_with_the_seed_it_had(local_ledger: Ledger, tmp_path: Path):

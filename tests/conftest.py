@@ -1,5 +1,6 @@
 """What tests share: real servers, each started once a session, and an empty ledger, broker and bucket for each test."""
 
+import logging
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -69,6 +70,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]):
 # On a machine that others share, how long an example takes says nothing.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def _no_log_that_a_test_opened() -> Iterator[None]:
+    """Close the log that a command has opened in this process: it would write to an output that is gone."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.handlers[:] = [handler for handler in root.handlers if type(handler) is not logging.StreamHandler]
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)

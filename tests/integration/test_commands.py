@@ -377,7 +377,7 @@ def test_a_worker_becomes_celery_with_the_settings(
 
     [(_, command, environment)] = became
     assert code == 0
-    assert command[1:8] == ["-m", "celery", "-A", "workers.app", "worker", "-Q", "generate.copy"]
+    assert command[1:9] == ["-m", "celery", "-q", "-A", "workers.app", "worker", "-Q", "generate.copy"]
     assert "copy-two@%h" in command
     assert environment["FACTORY_DEVICE"] == "cuda:1"
     assert environment["FACTORY_BROKER_URL"] == settings.broker_url.get_secret_value()

@@ -78,7 +78,7 @@ def test_a_round_of_deliveries_is_told_to_a_collector_and_one_of_nothing_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ):
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(caplog.handler, "formatter", TextFormatter(FORMAT))
+    monkeypatch.setattr(caplog.handler, "formatter", TextFormatter(FORMAT, defaults={"factory_process": "deliver"}))
     receiver.answer = lambda number: 204 if number == 1 else 500
     for _ in range(2):
         books.webhooks.create("ann", receiver.url, [EventType.CAMPAIGN_FINISHED])

@@ -115,6 +115,26 @@ def test_the_house_model_verifies_lines_but_long_texts(model: CopyModel):
     assert {sample.recipe["verified"] for samples in long for sample in samples} <= {0.0}
 
 
+@pytest.mark.parametrize(
+    ("channel", "line", "offered"),
+    [
+        ("push.notification", "It runs on one charge.", "Tern Desk Lamp: It runs on one charge."),
+        ("push.notification", "The lamp runs up to 20 hours.", "The Tern Desk Lamp runs up to 20 hours."),
+        ("push.notification", "The Tern Desk Lamp folds flat.", "The Tern Desk Lamp folds flat."),
+        ("email.subject", "Runs up to 20 hours", "Runs up to 20 hours"),
+        (
+            "google_search.description",
+            "It runs up to 20 hours on one charge, and it folds flat. It is 59 EUR with a dimmer.",
+            "It runs up to 20 hours on one charge, and it folds flat. It is 59 EUR with a dimmer.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_text_of_the_house_model_says_what_it_is_about_where_there_is_room(
+    model: CopyModel, channel: str, line: str, offered: str
+):
+    assert model._named(line, jobs_of(channel, 1)[0].brief) == offered
+
+
 def test_variants_begin_with_different_lines_in_the_briefs_own_words(cache: Path):
     model = open_base("starter", "cpu", "auto", cache, 1, own_words=True).model("house")
     jobs = jobs_of("google_search.description", 2)

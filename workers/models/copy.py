@@ -185,8 +185,12 @@ class CopyModel:
         )
 
     def _guard(self, brief: Brief) -> Guard | None:
-        """Return what keeps drafts from beginnings that the checks refuse; it knows English only."""
-        return self._guards(brief) if self._taste.is_guarded and brief.locale.startswith("en") else None
+        """Return what keeps drafts from beginnings that the checks refuse."""
+        return self._guards(brief) if self._is_guarded(brief) else None
+
+    def _is_guarded(self, brief: Brief) -> bool:
+        """Tell whether lines are kept on their brief; the rules for that know English only."""
+        return self._taste.is_guarded and brief.locale.startswith("en")
 
     def _in_own_words(self, job: Job) -> list[_Candidate]:
         """Return the lines in the brief's own words. They are as good as each other, so each job begins with another.
@@ -260,12 +264,7 @@ class CopyModel:
     def _named(self, line: str, brief: Brief) -> str:
         """Return a text of a small model under the product's name, unless it has it or there is no room for it."""
         spec = channels()[brief.channel]
-        if (
-            not line
-            or spec.shape is not Shape.MEDIUM
-            or not self._taste.is_guarded
-            or not brief.locale.startswith("en")
-        ):
+        if not line or spec.shape is not Shape.MEDIUM or not self._is_guarded(brief):
             return line
         longer = named(line, brief.product)
         return longer if len(longer) <= spec.max_characters and _passes(longer, brief) else line

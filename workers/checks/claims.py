@@ -3,7 +3,7 @@
 import re
 
 from schemas.jobs import Brief
-from workers.checks.facts import Facts, facts_of, quantities_of, stems_of
+from workers.checks.facts import Facts, facts_of, quantities_of, stems_of, with_codes
 from workers.checks.words import sentences_of, stem, words_of
 
 # Claims that need the brief's own words behind them: law and platforms ask for proof.
@@ -83,13 +83,15 @@ _COSTS = re.compile(
     r"(?i)\bcosts? (\d(?:[\d.,]*\d)?)(?![\d.,]*\d)"
     r"(?! ?(?:(?-i:[A-Z]{3})\b|euros?|pounds?|dollars?|cents?|pence|p\b|(?:%|percent)(?! off)))"
 )
+# What is paid for by the day, or for a part only, is no price without that.
+_PAID_FOR = re.compile(r"(?i)\b(?:rentals?|hire[ds]?|the price covers)\b")
 # What an amount is, where it is not what something costs: '290 GBP is what the packers do'. It may end in 'is the'.
 _IS_NO_PRICE = re.compile(r"\W*(?:[A-Z]{3}\W+)?is (?!the(?: price\b|$)|all\b)")
 
 
 def unknown_numbers(text: str, brief: Brief) -> str:
     """Return numbers that the brief does not hold, or holds with another unit."""
-    facts = facts_of(brief)
+    text, facts = with_codes(text, brief), facts_of(brief)
     wrong = [
         " ".join((quantity.number, *quantity.behind[:1]))
         for quantity in quantities_of(text)
@@ -102,14 +104,14 @@ def unknown_numbers(text: str, brief: Brief) -> str:
 
 
 def misplaced_prices(text: str, brief: Brief) -> str:
-    """Return prices that do not stand like a price, 'runs up to 59 EUR', are none, or lack the brief's 'from'."""
-    price = brief.product.price or ""
-    is_least = price.lower().startswith("from ")
+    """Return prices that do not stand like a price, 'runs up to 59 EUR', are none, or lack a 'from' or 'hire'."""
+    text, price = with_codes(text, brief), brief.product.price or ""
+    is_least, is_paid_for = price.lower().startswith("from "), bool(_PAID_FOR.search(brief.product.description))
     found = []
     for amount in [quantity.number for quantity in quantities_of(price)]:
         for match in re.finditer(rf"([\w'-]*)[\s(]*(?<![\w.,])({re.escape(amount)})(?![\w.,]*\d)", text):
             before, behind = text[: match.start(2)], text[match.end() :]
-            is_bare = is_least and not _FROM.search(before)
+            is_bare = (is_least and not _FROM.search(before)) or (is_paid_for and not _PAID_FOR.search(text))
             if match[1].lower() not in _BEFORE_A_PRICE or is_bare or _IS_NO_PRICE.match(behind):
                 found.append(match[0])
     told = facts_of(brief).text.lower()

@@ -38,6 +38,8 @@ _BEHIND_A_PHRASE = frozenset({"from", "of", "with", "for", "and", "or"})
 _MANGLED = 0.75
 # Words of a phrase that a verb does not end.
 _LEAST_OF_A_PHRASE = 3
+# Headlines that stand above a text on the same product.
+_MAY_ONLY_NAME = frozenset({"google_search.headline", "meta.headline"})
 
 
 @cache
@@ -72,6 +74,9 @@ def unnamed(text: str, brief: Brief) -> str:
     least = min(_LEAST_FACTS[channels()[brief.channel].shape], len(own))
     if len(found) < least:
         return f"only {len(found)} words of this product, {least} wanted"
+    # A subject has to give a reason to open.
+    if brief.channel in _MAY_ONLY_NAME and brief.product.name.lower() in text.lower():
+        return ""
     empty = stems_of(" ".join([brief.brand.name, brief.product.name, *FUNCTION_WORDS]))
     return "" if stems_of(text) - empty or re.search(r"\d", text) else "nothing but the name"
 

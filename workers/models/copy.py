@@ -69,6 +69,9 @@ HOUSE_FLOORS = {Shape.SHORT: -1.7, Shape.MEDIUM: -1.7, Shape.LONG: -1.5}
 VERIFIED_FLOORS = {**HOUSE_FLOORS, Shape.SHORT: -0.6, Shape.MEDIUM: 0.0}
 # Lines in the brief's own words are fit more often than what the house model writes, but for what is best of it.
 OWN_WORDS = {Shape.SHORT: 2.0, Shape.MEDIUM: 1.5}
+# Beside them nothing is needed of which a third is fit: of 30 short lines up to 1.5 readers found 8 fit and 5 false, of
+# texts above 0.8 two thirds fit and none false.
+FLOORS_BESIDE_OWN_WORDS = {**HOUSE_FLOORS, Shape.SHORT: 2.0, Shape.MEDIUM: 0.8}
 HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=HOUSE_FLOORS, is_guarded=True)
 # With a verifier, which may speak for a line that is less fluent.
 VERIFIED_TASTE = replace(
@@ -76,8 +79,8 @@ VERIFIED_TASTE = replace(
     floors=VERIFIED_FLOORS,
     slack=2.0,
     verified=frozenset({Shape.SHORT, Shape.MEDIUM}),
-    own_words=OWN_WORDS,
 )
+TASTE_BESIDE_OWN_WORDS = replace(VERIFIED_TASTE, floors=FLOORS_BESIDE_OWN_WORDS, own_words=OWN_WORDS)
 # Larger models are fluent, and each has a scale of its own.
 OTHER_TASTE = Taste(temperatures=(0.7, 0.85, 1.0), floors=dict.fromkeys(Shape, -math.inf))
 
@@ -193,16 +196,14 @@ class CopyModel:
         return self._taste.is_guarded and brief.locale.startswith("en")
 
     def _in_own_words(self, job: Job) -> list[_Candidate]:
-        """Return the lines in the brief's own words. They are as good as each other, so each job begins with another.
-
-        What follows from the brief alone would be the same for all variants, and for all audiences.
-        """
+        """Return the lines in the brief's own words, each variant and audience beginning with another."""
         merit = self._taste.own_words.get(channels()[job.brief.channel].shape)
-        lines = own_words_of(job.brief) if merit is not None else ()
-        turn = (job.variant + zlib.crc32(job.brief.audience.id.encode())) % max(len(lines), 1)
+        if merit is None:
+            return []
+        turn = job.variant + zlib.crc32(job.brief.audience.id.encode())
         return [
-            _Candidate(line, 0.0, 0.0, merit or 0.0, passed=True, source=Source.BRIEF)
-            for line in (*lines[turn:], *lines[:turn])
+            _Candidate(line, 0.0, 0.0, merit, passed=True, source=Source.BRIEF)
+            for line in own_words_of(job.brief, turn)
         ]
 
     def _written(self, job: Job, drafts: Sequence[Draft], order: Order) -> list[_Candidate]:

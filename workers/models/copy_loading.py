@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from core.errors import ModelLoadError
-from workers.models.copy import HOUSE_TASTE, OTHER_TASTE, VERIFIED_TASTE, CopyModel, Lexicon
+from workers.models.copy import HOUSE_TASTE, OTHER_TASTE, TASTE_BESIDE_OWN_WORDS, VERIFIED_TASTE, CopyModel, Lexicon
 from workers.models.device import device_of, dtype_of, quick_dtype
 from workers.models.starter import sha256_of, starter_folder
 from workers.models.verifier import Verifier
@@ -61,9 +60,8 @@ class CopyBase:
         taste, verifier = OTHER_TASTE, None
         if self._reference == STARTER and folder:
             verifier = Verifier.read(folder)
-            taste = VERIFIED_TASTE if verifier else HOUSE_TASTE
-        if not self._own_words:
-            taste = replace(taste, own_words={})
+            verified = TASTE_BESIDE_OWN_WORDS if self._own_words else VERIFIED_TASTE
+            taste = verified if verifier else HOUSE_TASTE
         network = network.to(device=self._device, dtype=self._dtype).eval()
         return CopyModel(network, self._lexicon, version, taste, verifier)
 

@@ -341,3 +341,42 @@ def test_lines_of_nearly_the_same_words_are_duplicates():
 def test_fingerprints_ignore_case_and_marks():
     assert fingerprint("Dark Roast, 14.90 EUR!") == fingerprint("dark roast 14.90 eur")
     assert fingerprint("Dark roast") != fingerprint("Dark roasts")
+
+
+@pytest.mark.parametrize(
+    ("price", "text", "wrong"),
+    [
+        ("14.90 EUR", "Ember Espresso, €14.90", set()),
+        ("14.90 EUR", "Ember Espresso, £14.90", {"numbers"}),
+        ("14.90 EUR", "Ember Espresso, €14.95", {"numbers"}),
+        ("14.90 EUR", "Ember Espresso, €4.90", {"numbers"}),
+        ("1640.00 USD", "Ember Espresso, $1,640.00", set()),
+        ("1640.00 USD", "Ember Espresso, $1640.00", set()),
+        ("from 49 GBP", "Ember Espresso, £49", {"prices"}),
+        ("from 49 GBP", "Ember Espresso, from £49", set()),
+    ],
+)
+def test_a_price_may_be_told_with_the_sign_of_its_currency(brief_of: BriefOf, price: str, text: str, wrong: set[str]):
+    assert failed(text, brief_of("email.subject", product={"price": price})) == wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("Ember Espresso, 74 USD", {"prices"}),
+        ("Weekly hire of Ember Espresso, 74 USD", set()),
+        ("Ember Espresso for the hall", set()),
+    ],
+)
+def test_the_price_of_what_is_hired_says_so(brief_of: BriefOf, text: str, wrong: set[str]):
+    product = {"description": "Machine for the hall. Weekly hire, cups beside it.", "price": "74 USD", "offer": None}
+
+    assert failed(text, brief_of("email.subject", product=product)) == wrong
+
+
+@pytest.mark.parametrize(("channel", "wrong"), [("google_search.headline", set()), ("email.subject", {"product"})])
+def test_a_name_alone_is_a_headline_of_an_advertisement_and_no_subject(
+    brief_of: BriefOf, channel: str, wrong: set[str]
+):
+    assert failed("Ember Espresso", brief_of(channel)) == wrong
+    assert failed("Ember Espresso from Northbeam Coffee", brief_of(channel)) - {"length"} == wrong

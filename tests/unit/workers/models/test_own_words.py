@@ -24,20 +24,75 @@ def brief_of(
     )
 
 
-def test_headlines_are_price_and_offer_and_what_is_said_of_the_product_under_its_name():
-    lamp = brief_of(LAMP, "email.subject", price="79.00 GBP", offer="free returns within 60 days")
+def test_headlines_are_of_names_price_and_offer_before_what_is_said_of_the_product():
+    lamp = brief_of(LAMP, "email.subject", price="79.00 GBP", offer="free returns within 60 days", name="Pier Light")
     salve = brief_of(
         "It keeps for two years. The lid is of oak, and we turn it by hand.", "email.subject", name="Hand Salve"
     )
 
     assert own_words_of(lamp) == (
-        "Pier Reading Light, 79.00 GBP",
-        "Pier Reading Light: free returns within 60 days",
+        "Pier Light, £79.00",
+        "Pier Light for £79.00",
+        "Pier Light: free returns within 60 days",
+        "Pier Light at Slackwater Lamps: £79.00",
     )
     assert own_words_of(salve) == (
         "Hand Salve: keeps for two years",
         "Hand Salve: The lid is of oak",
     )
+
+
+def test_names_alone_are_headlines_of_advertisements_and_no_subjects():
+    headline = brief_of("It keeps for two years.", "meta.headline", name="Hand Salve")
+    subject = brief_of("It keeps for two years.", "email.subject", name="Hand Salve")
+    same = brief_of("It keeps for two years.", "meta.headline", name="Slackwater Salve")
+
+    assert own_words_of(headline) == (
+        "Hand Salve From Slackwater Lamps",
+        "Slackwater Lamps: Hand Salve",
+        "Hand Salve",
+        "Hand Salve: Keeps for Two Years",
+    )
+    assert own_words_of(subject) == ("Hand Salve: keeps for two years",)
+    assert own_words_of(same) == ("Slackwater Salve", "Slackwater Salve: Keeps for Two Years")
+
+
+@pytest.mark.parametrize(
+    ("price", "line"),
+    [
+        ("1640.00 USD", "Hand Salve, $1,640.00"),
+        ("9 EUR a month", "Hand Salve, €9 a month"),
+        ("from 49 GBP", "Hand Salve, from £49"),
+        ("120 SEK", "Hand Salve, 120 SEK"),
+    ],
+)
+def test_prices_are_written_as_english_copy_does(price: str, line: str):
+    found = own_words_of(brief_of("It keeps for two years.", "email.subject", name="Hand Salve", price=price))
+
+    assert found[0] == line
+    assert not any(" for from " in one for one in found)
+
+
+def test_what_is_hired_has_no_bare_price():
+    told = (
+        "Two stands and a desk, packed in wheeled cases for the hall. Rental is Thursday to Monday, two adults in all."
+    )
+    found = own_words_of(brief_of(told, "email.subject", name="Stage Kit", price="185.00 USD"))
+
+    assert not any("185" in line for line in found)
+
+
+def test_equals_take_turns_and_the_better_ones_stay_in_front():
+    told = "The tin of steel holds 50 ml of it and closes with a lid of turned oak. The label peels off in warm water."
+    brief = brief_of(f"{told} We boil it in March beside the old weir.", "x.post", name="Hand Salve")
+    first, second = own_words_of(brief), own_words_of(brief, 1)
+
+    assert first[0] == "Hand Salve: The tin of steel holds 50 ml of it and closes with a lid of turned oak."
+    assert second[0].startswith(first[0])
+    assert second[0].endswith("warm water.")
+    assert first != second
+    assert sorted(first) == sorted(second)
+    assert all("March" not in line for line in (first[0], second[0]))
 
 
 def test_texts_are_sentences_two_in_a_row_and_what_stands_before_a_joint_each_named_and_with_the_offer():
@@ -65,8 +120,15 @@ def test_texts_are_sentences_two_in_a_row_and_what_stands_before_a_joint_each_na
         # A condition stays with what depends on it, a reason with what follows, one of three with the others.
         ("If a blade breaks, the next one is free.", ["If a blade breaks, the next one is free."]),
         (
-            "You can rub it in at night, so your hands are soft by morning.",
-            ["You can rub it in at night, so your hands are soft by morning.", "You can rub it in at night."],
+            "You can rub it into dry hands at night, so they are soft by morning.",
+            ["You can rub it into dry hands at night, so they are soft by morning."],
+        ),
+        (
+            "You can rub it in before the night, so your hands are soft by morning.",
+            [
+                "You can rub it in before the night, so your hands are soft by morning.",
+                "You can rub it in before the night.",
+            ],
         ),
         ("We boil it, the tins are filled warm, and a baker lends us the oven.", [
             "We boil it, the tins are filled warm, and a baker lends us the oven."
@@ -81,6 +143,10 @@ def test_texts_are_sentences_two_in_a_row_and_what_stands_before_a_joint_each_na
             "The tin of steel holds 50 ml of it."
         ]),
         ("What is in it: olive oil, wax and thyme.", []),
+        # What the next sentence limits, what to do with it, and what is too short to say what it is about.
+        ("It fits tins of 31 to 60 mm with the ring of steel. Not for tins of glass.", []),
+        ("Use it once a week at night on clean and dry hands.", []),
+        ("The lid is of turned oak.", []),
         ("Dry hands, again and again, all winter?", []),
     ],
 )  # fmt: skip

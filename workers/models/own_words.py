@@ -45,13 +45,15 @@ _GOING_ON = re.compile(
 # not for everybody, or how it is to be kept.
 _CAVEAT = re.compile(
     r"(?i)\b(?:not|cannot|excluded|except(?:ed)?|separately|extra|unless|allerg\w*|contains?|beware|faulty|only|"
-    r"at (?:least|most)|have to|must|should|needed|required|please|skip it|keep it|store|protected|by law)\b|"
+    r"at (?:least|most)|have to|too (?!much\b)\w+ for|must|should|needed|required|please|skip it|keep it|store|"
+    r"protected|by law)\b|"
     r"n['’]t\b"  # noqa: RUF001
 )
 # 'Use it once a week', 'Choose from 30, 38 or 46 cm': what to do with it says nothing of what it is good for.
 _INSTRUCTION = re.compile(
-    r"(?i)(?:add|allow|apply|bring your|choose|dust|expect|give|keep|leave|measure|pour|put|rinse|take|tell|use|wash|"
-    r"wipe)\b"
+    r"(?i)(?!(?:after|as|because|before|but|fill|heat|if|on|once|since|so|then|turn|until|when|where|while|with)\b)"
+    r"[a-z]+ (?:it|them)\b|"
+    r"(?:add|allow|apply|bring your|choose|dust|expect|give|keep|leave|measure|pour|put|rinse|take|tell|use|wash)\b"
 )
 # A description says first what matters most, and each line costs a millisecond of checks.
 _MOST_SENTENCES = 12
@@ -98,8 +100,8 @@ def _headlines(brief: Brief) -> Iterator[tuple[str, int]]:
     price = with_signs(product.price or "")
     if price:
         yield f"{product.name}, {price}", 0
-        # 'For from £720' is nothing that anybody says.
-        if not price[0].isalpha():
+        # 'For from £720' and 'for €59 for 90 days' are nothing that anybody says.
+        if not price[0].isalpha() and " for " not in price:
             yield f"{product.name} for {price}", 0
     if product.offer:
         yield f"{product.name}: {product.offer}", 0
@@ -140,7 +142,8 @@ def _texts(product: Product) -> Iterator[tuple[str, int]]:
 
 def _is_left_out(text: str) -> bool:
     is_too_little = len(words_of(text)) < _LEAST_WORDS
-    return is_too_little or bool(_GOING_ON.match(text) or _CAVEAT.search(text) or _INSTRUCTION.match(text))
+    is_for_owners = any(_INSTRUCTION.match(sentence) for sentence in sentences_of(text))
+    return is_too_little or is_for_owners or bool(_GOING_ON.match(text) or _CAVEAT.search(text))
 
 
 def _sentences(product: Product) -> list[str]:

@@ -108,7 +108,7 @@ def _headlines(brief: Brief) -> Iterator[tuple[str, int]]:
     # 'Mooring Travel Mug from Mooring Coffee' says one thing twice.
     if not _shares_a_word(product.name, brand):
         if price:
-            yield f"{product.name} at {brand}: {price}", 0
+            yield f"{product.name} from {brand}: {price}", 0
         yield f"{product.name} from {brand}", 0
         yield f"{brand}: {product.name}", 0
     yield product.name, 0

@@ -34,7 +34,7 @@ def test_headlines_are_of_names_price_and_offer_before_what_is_said_of_the_produ
         "Pier Light, £79.00",
         "Pier Light for £79.00",
         "Pier Light: free returns within 60 days",
-        "Pier Light at Slackwater Lamps: £79.00",
+        "Pier Light from Slackwater Lamps: £79.00",
     )
     assert own_words_of(salve) == (
         "Hand Salve: keeps for two years",

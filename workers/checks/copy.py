@@ -48,6 +48,7 @@ ENGLISH_RULES: dict[str, Rule] = {
     "rates": limits.dropped_rates,
     "compounds": limits.cut_compounds,
     "halves": limits.half_told,
+    "phrases": whole.cut_off,
     "choices": whole.one_of_choices,
     "pronouns": whole.stood_in,
     "bare": whole.bare_part,

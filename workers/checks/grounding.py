@@ -78,7 +78,8 @@ def unnamed(text: str, brief: Brief) -> str:
     if brief.channel in _MAY_ONLY_NAME and brief.product.name.lower() in text.lower():
         return ""
     empty = stems_of(" ".join([brief.brand.name, brief.product.name, *FUNCTION_WORDS]))
-    return "" if stems_of(text) - empty or re.search(r"\d", text) else "nothing but the name"
+    has_number = re.search(r"\d", text.replace(brief.product.name, ""))
+    return "" if stems_of(text) - empty or has_number else "nothing but the name"
 
 
 def strangers(text: str, brief: Brief) -> str:

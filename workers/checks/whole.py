@@ -1,12 +1,13 @@
-"""Does a line tell a fact whole: not one of several choices, 'them' for only some, a part of product or readers."""
+"""Does a line tell a fact whole: no phrase cut off, not one of several choices, 'them' for only some."""
 
 import re
 from functools import lru_cache
 
+from schemas.channels import Shape, channels
 from schemas.jobs import Brief
 from workers.checks.facts import SMALL_NUMBERS
 from workers.checks.grounding import FUNCTION_WORDS
-from workers.checks.words import stem, words_of
+from workers.checks.words import sentences_of, stem, words_of
 
 # Words and numbers, hyphenated ones as they stand.
 _TOKEN = re.compile(r"[^\W_]+(?:[.,'’/-][^\W_]+)*")  # noqa: RUF001  the typographic apostrophe is meant
@@ -22,6 +23,12 @@ _NO_CHOICES = FUNCTION_WORDS | frozenset(SMALL_NUMBERS)
 _ENDS = frozenset(
     {"along", "after", "and", "at", "before", "by", "for", "from", "in", "into", "of", "on", "or", "to", "within"}
 )
+# What goes on with these is limited by it: 'takes up the floor space' of one stool.
+_GOES_ON = frozenset(
+    {"after", "as", "at", "before", "between", "if", "of", "or", "per", "so", "than", "under", "when", "without"}
+)
+_LEAST_OF_A_PHRASE = 3
+_MARKED_TOKEN = re.compile(rf"{_TOKEN.pattern}|[.,;:!?()]")
 _WHICH = frozenset({"above", "below", "beyond", "older", "outside", "over", "that", "under", "which"})
 
 
@@ -33,6 +40,32 @@ def one_of_choices(text: str, brief: Brief) -> str:
         if any(told) and not all(told):
             found.append(" or ".join(choices))
     return ", ".join(found)
+
+
+def cut_off(text: str, brief: Brief) -> str:
+    """Return the ends of sentences that the brief goes on from, wherever it has them: 'the floor space' of one stool.
+
+    Short lines are phrases, and say less by nature.
+    """
+    if channels()[brief.channel].shape is not Shape.MEDIUM:
+        return ""
+    behind, found = _behind_pairs(brief), []
+    for sentence in sentences_of(text):
+        words = [word.lower() for word in _TOKEN.findall(sentence)]
+        after = behind.get((words[-2], words[-1]), frozenset()) if len(words) >= _LEAST_OF_A_PHRASE else frozenset()
+        if after and after <= _GOES_ON:
+            found.append(" ".join((*words[-2:], *sorted(after))))
+    return ", ".join(found)
+
+
+@lru_cache(maxsize=512)
+def _behind_pairs(brief: Brief) -> dict[tuple[str, str], frozenset[str]]:
+    """Return what stands behind each two words of a description, marks included."""
+    words = [word.lower() for word in _MARKED_TOKEN.findall(f"{brief.product.description} .")]
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for first, second, behind in zip(words, words[1:], words[2:], strict=False):
+        found[first, second] = found.get((first, second), frozenset()) | {behind}
+    return found
 
 
 def stood_in(text: str, brief: Brief) -> str:

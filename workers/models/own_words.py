@@ -45,15 +45,16 @@ _GOING_ON = re.compile(
 # not for everybody, or how it is to be kept.
 _CAVEAT = re.compile(
     r"(?i)\b(?:not|cannot|excluded|except(?:ed)?|separately|extra|unless|allerg\w*|contains?|beware|faulty|only|"
-    r"at (?:least|most)|have to|too (?!much\b)\w+ for|must|should|needed|required|please|skip it|keep it|store|"
-    r"protected|by law)\b|"
+    r"at (?:least|most)|have to|(?<!nobody )has to|ask (?:an?|us|your)|too (?!much\b)\w+ for|must|should|needed|"
+    r"required|please|skip it|keep it|store|protected|by law)\b|"
     r"n['’]t\b"  # noqa: RUF001
 )
 # 'Use it once a week', 'Choose from 30, 38 or 46 cm': what to do with it says nothing of what it is good for.
 _INSTRUCTION = re.compile(
     r"(?i)(?!(?:after|as|because|before|but|fill|heat|if|on|once|since|so|then|turn|until|when|where|while|with)\b)"
     r"[a-z]+ (?:it|them)\b|"
-    r"(?:add|allow|apply|bring your|choose|dust|expect|give|keep|leave|measure|pour|put|rinse|take|tell|use|wash)\b"
+    r"(?:add|allow|apply|bring your|choose|dust|expect|give|keep|leave|measure|pour|put|rinse|take|tell|use|"
+    r"(?:(?:hand|machine) )?wash)\b"
 )
 # A description says first what matters most, and each line costs a millisecond of checks.
 _MOST_SENTENCES = 12

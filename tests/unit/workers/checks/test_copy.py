@@ -380,3 +380,4 @@ def test_a_name_alone_is_a_headline_of_an_advertisement_and_no_subject(
 ):
     assert failed("Ember Espresso", brief_of(channel)) == wrong
     assert failed("Ember Espresso from Northbeam Coffee", brief_of(channel)) - {"length"} == wrong
+    assert failed("Ember 400 Espresso", brief_of(channel, product={"name": "Ember 400 Espresso"})) == wrong

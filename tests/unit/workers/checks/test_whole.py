@@ -4,15 +4,15 @@ from schemas.campaigns import Audience, Brand, Product
 from schemas.jobs import Brief
 from schemas.styles import Style
 from workers.checks.copy import check
-from workers.checks.whole import bare_part, one_of_choices, stood_in, told_readers
+from workers.checks.whole import bare_part, cut_off, one_of_choices, stood_in, told_readers
 
 
-def brief_of(description: str) -> Brief:
+def brief_of(description: str, channel: str = "google_search.description") -> Brief:
     return Brief(
         brand=Brand(name="Brightfold"),
         product=Product(sku="B-1", name="Kettle Tipper", description=description),
         audience=Audience(id="hands", description="people with arthritis in their hands"),
-        channel="google_search.description",
+        channel=channel,
         style=Style.DETAIL,
     )
 
@@ -100,3 +100,23 @@ def test_these_are_checks_of_every_english_line():
 )
 def test_readers_are_told_whole_and_never_as_what_the_product_is_for(text: str, found: str):
     assert told_readers(text, brief_of("A cradle of coated steel wire.")) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Three stools that take up the floor space.", "floor space of"),
+        ("Three stools that take up the floor space of one.", ""),
+        ("Its drawers hold plates. Three stools take up the floor space.", "floor space of"),
+        ("The stools are of solid beech.", ""),
+        ("A step for a plant.", ""),
+    ],
+)
+def test_no_text_ends_where_the_brief_goes_on_to_limit_it(text: str, found: str):
+    told = (
+        "Three stools that take up the floor space of one, of solid beech with pads. Not of solid beech, the feet. "
+        "Use one as a step for a plant."
+    )
+
+    assert cut_off(text, brief_of(told)) == found
+    assert cut_off(text, brief_of(told, "email.subject")) == ""

@@ -149,6 +149,8 @@ def test_texts_are_sentences_two_in_a_row_and_what_stands_before_a_joint_each_na
         ("Use it once a week at night on clean and dry hands.", []),
         ("The tin of steel holds 50 ml of it. Wipe it with a cloth.", ["The tin of steel holds 50 ml of it."]),
         ("It is too hot for most people from May to late September.", []),
+        ("Machine wash at 40 degrees without softener, and dry it flat.", []),
+        ("It has to be fixed to the wall behind the door with two screws.", []),
         ("The lid is of turned oak.", []),
         ("Dry hands, again and again, all winter?", []),
     ],

@@ -33,8 +33,9 @@ def write_campaign(settings: Settings, ledger: Ledger) -> Path:
 
 
 def best_lines(made: Iterable[Delivery], number: int) -> list[Delivery]:
-    """Return the lines that the model thinks best of, spread over channels and products."""
-    left = sorted((one for one in made if one.kind == Kind.COPY), key=score, reverse=True)
+    """Return the lines that the model thinks best of, of equals longer ones, spread over channels and products."""
+    lines = (one for one in made if one.kind == Kind.COPY)
+    left = sorted(lines, key=lambda one: (score(one), len(one.text)), reverse=True)
     best: list[Delivery] = []
     used: Counter[str] = Counter()
     while left and len(best) < number:

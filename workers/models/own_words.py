@@ -110,8 +110,10 @@ def _headlines(brief: Brief) -> Iterator[tuple[str, int]]:
     if not _shares_a_word(product.name, brand):
         if price:
             yield f"{product.name} from {brand}: {price}", 0
-        yield f"{product.name} from {brand}", 0
-        yield f"{brand}: {product.name}", 0
+        # Above such a headline stands the brand's name already.
+        rank = 2 if brief.channel == "meta.headline" else 0
+        yield f"{product.name} from {brand}", rank
+        yield f"{brand}: {product.name}", rank
     yield product.name, 0
     for sentence in _sentences(product):
         clauses = _clauses(sentence)

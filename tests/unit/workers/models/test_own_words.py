@@ -43,15 +43,17 @@ def test_headlines_are_of_names_price_and_offer_before_what_is_said_of_the_produ
 
 
 def test_names_alone_are_headlines_of_advertisements_and_no_subjects():
+    searched = brief_of("It keeps for two years.", "google_search.headline", name="Hand Salve")
     headline = brief_of("It keeps for two years.", "meta.headline", name="Hand Salve")
     subject = brief_of("It keeps for two years.", "email.subject", name="Hand Salve")
     same = brief_of("It keeps for two years.", "meta.headline", name="Slackwater Salve")
 
+    assert own_words_of(searched) == ("Slackwater Lamps: Hand Salve", "Hand Salve")
     assert own_words_of(headline) == (
-        "Hand Salve From Slackwater Lamps",
-        "Slackwater Lamps: Hand Salve",
         "Hand Salve",
         "Hand Salve: Keeps for Two Years",
+        "Hand Salve From Slackwater Lamps",
+        "Slackwater Lamps: Hand Salve",
     )
     assert own_words_of(subject) == ("Hand Salve: keeps for two years",)
     assert own_words_of(same) == ("Slackwater Salve", "Slackwater Salve: Keeps for Two Years")

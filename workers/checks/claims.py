@@ -84,7 +84,7 @@ _COSTS = re.compile(
     r"(?! ?(?:(?-i:[A-Z]{3})\b|euros?|pounds?|dollars?|cents?|pence|p\b|(?:%|percent)(?! off)))"
 )
 # What is paid for by the day, or for a part only, is no price without that.
-_PAID_FOR = re.compile(r"(?i)\b(?:rentals?|hire[ds]?|the price covers)\b")
+_PAID_FOR = re.compile(r"(?i)\b(?:rentals?|hire[ds]?|the price (?:covers|is (?:per|for)))\b")
 # What an amount is, where it is not what something costs: '290 GBP is what the packers do'. It may end in 'is the'.
 _IS_NO_PRICE = re.compile(r"\W*(?:[A-Z]{3}\W+)?is (?!the(?: price\b|$)|all\b)")
 

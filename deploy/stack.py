@@ -59,7 +59,9 @@ def up(settings: Settings, report: Report) -> Stack:
             _report_changes(start)
         if not started:
             report(f"the stack in {home.root} is already up")
-        return Stack(start.settings, tuple(Supervisor(home).processes()))
+        # Pages answer where they were started, whatever the settings say by now.
+        ports = {"flower_port": start.embedded.flower_port, "api_port": start.embedded.api_port}
+        return Stack(start.settings.model_copy(update=ports), tuple(Supervisor(home).processes()))
 
 
 def down(settings: Settings, report: Report) -> None:

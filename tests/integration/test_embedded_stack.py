@@ -15,11 +15,12 @@ from deploy.checks import workers
 from deploy.embedded import read
 from deploy.findings import Level
 from deploy.home import Home
+from deploy.pages import wait_for_pages
 from deploy.programs import SERVERS, WORKERS
 from deploy.stack import Stack
 from deploy.supervision import State, Supervisor
 
-from support.waiting import wait_until
+from support.waiting import free_port, wait_until
 
 DEADLINE_SECONDS = 60
 
@@ -85,6 +86,18 @@ def test_changed_settings_are_told_and_wait_for_a_restart(bare: Settings, runnin
 
     assert lines[0] == "FACTORY_BATCH_SIZE changed: `factory down`, then `factory up` takes that over"
     assert _pids(again) == _pids(running)
+
+
+@pytest.mark.timeout(DEADLINE_SECONDS)
+@pytest.mark.parametrize("name", ["flower_port", "api_port"])
+def test_the_port_of_a_page_that_was_changed_is_told_and_not_waited_for(name: str, bare: Settings, running: Stack):
+    lines: list[str] = []
+
+    again = stack.up(bare.model_copy(update={name: free_port()}), lines.append)
+    wait_for_pages(again.settings, lines.append)
+
+    assert lines[0] == f"FACTORY_{name.upper()} changed: `factory down`, then `factory up` takes that over"
+    assert (again.flower_url, again.api_url) == (running.flower_url, running.api_url)
 
 
 @pytest.mark.parametrize("name", ["valkey", "seaweedfs", "housekeeping"])

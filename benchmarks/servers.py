@@ -17,7 +17,7 @@ from core.errors import LedgerError
 from core.ledger import Ledger
 from core.settings import Settings
 from deploy import servers
-from deploy.embedded import Embedded
+from deploy.embedded import PAGES, Embedded
 from deploy.home import Home
 from deploy.ports import LOOPBACK, choosing, free_port
 from deploy.programs import STORE_STOP_SECONDS
@@ -33,6 +33,8 @@ def embedded(folder: Path) -> Iterator[Settings]:
     Servers that the environment names are not used: a benchmark must not fill somebody's bucket.
     """
     defaults = {name: Settings.model_fields[name].default for name in ("broker_url", "s3_endpoint", "s3_bucket")}
+    # Nobody serves pages here: their ports may be those of a stack that runs.
+    defaults |= {name: free_port(Settings.model_fields[name].default) for name in PAGES}
     settings = Settings(home=folder, ledger_url=f"sqlite:///{folder / 'ledger.db'}", log_level="warning", **defaults)
     home = Home.of(settings)
     home.create()

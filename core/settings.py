@@ -12,6 +12,7 @@ from core.bandit import Rules
 from core.errors import SettingsError
 from schemas.access import DEFAULT_TENANT
 
+PREFIX = "FACTORY_"
 # Where a collector takes spans, below its address.
 TRACES_PATH = "/v1/traces"
 # Without user and password: what is here is shown and logged.
@@ -32,7 +33,7 @@ def _plain_address(url: str | None) -> str | None:
 class Settings(BaseSettings):
     """How this factory runs. Every default works on one machine with the embedded servers."""
 
-    model_config = SettingsConfigDict(env_prefix="FACTORY_", frozen=True, extra="ignore", env_parse_none_str="")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_parse_none_str="")
 
     home: Annotated[Path, Field(description="Folder of all data, logs and caches of the embedded stack.")] = Path(
         ".factory"
@@ -276,7 +277,7 @@ class Settings(BaseSettings):
 
         A wrong value is one clear line that names its variable.
         """
-        env_file = Path(os.environ.get("FACTORY_HOME", ".factory")) / "factory.env"
+        env_file = Path(os.environ.get(f"{PREFIX}HOME", ".factory")) / "factory.env"
         try:
             return cls(_env_file=env_file)
         except ValidationError as error:
@@ -304,7 +305,17 @@ class Settings(BaseSettings):
             key: value.get_secret_value() if isinstance(value, SecretStr) else "" if value is None else str(value)
             for key, value in self.model_dump().items()
         }
-        return dict(os.environ) | {f"FACTORY_{key.upper()}": value for key, value in plain.items()}
+        return dict(os.environ) | {variable(key): value for key, value in plain.items()}
+
+
+def variable(name: str) -> str:
+    """Return the variable of a setting."""
+    return f"{PREFIX}{name.upper()}"
+
+
+def environment_names() -> frozenset[str]:
+    """Return the variables `FACTORY_…` that the environment of this process has, be they settings or not."""
+    return frozenset(name for name in map(str.upper, os.environ) if name.startswith(PREFIX))
 
 
 def _people_of(text: str) -> frozenset[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import os
 import secrets
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError
 
 from core.errors import SettingsError
-from core.settings import Settings
+from core.settings import Settings, environment_names, variable
 from deploy.ports import LOOPBACK, free_port
 from schemas.frozen import Frozen
 
@@ -104,7 +104,7 @@ class Embedded(Frozen):
         return values
 
     def fill(self, settings: Settings) -> Settings:
-        """Return the settings with the embedded servers in place of every default."""
+        """Return the settings with the embedded servers in place of every default, and ports where none is set."""
         changes: dict[str, object] = {}
         if self.broker and _is_default(settings, "broker_url"):
             changes["broker_url"] = SecretStr(self.broker.url)
@@ -112,9 +112,7 @@ class Embedded(Frozen):
             changes["s3_endpoint"] = self.store.endpoint
             changes["s3_access_key"] = self.store.access_key
             changes["s3_secret_key"] = SecretStr(self.store.secret_key)
-        for name in PAGES:
-            if _is_default(settings, name):
-                changes[name] = getattr(self, name)
+        changes |= {name: getattr(self, name) for name in PAGES if name not in settings.model_fields_set}
         return settings.model_copy(update=changes)
 
     def ports_in_use(self, settings: Settings) -> dict[str, int]:
@@ -126,17 +124,18 @@ class Embedded(Frozen):
             del ports["seaweedfs"]
         return ports
 
-    def forget(self, settings: Settings) -> Settings:
-        """Return the settings with the default in place of everything that came from here: what `fill` undone gives."""
+    def forget(self, settings: Settings, own: Collection[str]) -> Settings:
+        """Return the settings without everything that came from here, but for own ports: what `fill` undone gives."""
         changes: dict[str, object] = {}
         if self.broker and settings.broker_url.get_secret_value() == self.broker.url:
             changes["broker_url"] = _default("broker_url")
         if self.store and settings.s3_endpoint == self.store.endpoint:
             changes |= {name: _default(name) for name in ("s3_endpoint", "s3_access_key", "s3_secret_key")}
-        for name in PAGES:
-            if getattr(settings, name) == getattr(self, name):
-                changes[name] = _default(name)
-        return settings.model_copy(update=changes)
+        ports = {name: _default(name) for name in PAGES if name not in own}
+        bare = settings.model_copy(update=changes | ports)
+        # The set of the copy itself: what is forgotten counts as never set.
+        bare.model_fields_set.difference_update(ports)
+        return bare
 
 
 def default_ports(settings: Settings) -> dict[str, int]:
@@ -163,14 +162,40 @@ def read(env_file: Path) -> Embedded | None:
     return None
 
 
+def own_ports(env_file: Path, settings: Settings) -> frozenset[str]:
+    """Return the ports of pages that somebody set, be it to their default; not those that `up` chose and wrote down."""
+    former = read(env_file)
+    named = environment_names() | _keys(_theirs(env_file, former))
+    return frozenset(
+        name
+        for name in settings.model_fields_set.intersection(PAGES)
+        if former is None or variable(name) in named or getattr(settings, name) != getattr(former, name)
+    )
+
+
 def write(env_file: Path, embedded: Embedded) -> None:
     """Keep the choice in the file; lines that a person added or changed stay and win. All of it or nothing."""
-    former = read(env_file)
-    ours = {HEAD, *(_assignments(former) if former else ())}
-    theirs = [line for line in _lines(env_file) if line not in ours and not line.startswith(f"{RECORD}=")]
-    their_keys = {line.partition("=")[0].strip() for line in theirs}
+    theirs = _theirs(env_file, read(env_file))
+    their_keys = _keys(theirs)
     lines = [line for line in _assignments(embedded) if line.partition("=")[0] not in their_keys]
     _replace(env_file, "\n".join([*theirs, HEAD, *lines]) + "\n")
+
+
+def _theirs(env_file: Path, former: Embedded | None) -> list[str]:
+    """Return the lines of a person: all above ours, and below those that we did not write, or not twice."""
+    lines = _lines(env_file)
+    begin = lines.index(HEAD) if HEAD in lines else 0
+    ours, theirs = [HEAD, *(_assignments(former) if former else ())], lines[:begin]
+    for line in lines[begin:]:
+        if line in ours:
+            ours.remove(line)
+        elif not line.startswith(f"{RECORD}="):
+            theirs.append(line)
+    return theirs
+
+
+def _keys(lines: Iterable[str]) -> set[str]:
+    return {line.partition("=")[0].strip() for line in lines}
 
 
 def _assignments(embedded: Embedded) -> list[str]:
@@ -213,10 +238,10 @@ def _choose_store(former: Store | None, taken: set[int]) -> Store:
 def _page_port(name: str, settings: Settings, former: Embedded | None, taken: Collection[int]) -> int:
     """Return the port of Flower or of the API: one that a person set is taken as it is, or not at all."""
     wanted: int = getattr(settings, name)
-    if _is_default(settings, name):
+    if name not in settings.model_fields_set:
         return free_port(getattr(former, name) if former else wanted, taken)
     if free_port(wanted, taken) != wanted:
-        raise SettingsError(f"FACTORY_{name.upper()}: {wanted} is taken: set another one")
+        raise SettingsError(f"{variable(name)}: {wanted} is taken: set another one")
     return wanted
 
 

@@ -102,7 +102,7 @@ def status(settings: Settings) -> list[ProcessStatus]:
 def _start_anew(home: Home, settings: Settings, former: Embedded | None, report: Report) -> tuple[Start, list[str]]:
     """Choose ports and start everything; a server that does not come up takes the supervisor with it."""
     if former:
-        settings = former.forget(settings)
+        settings = former.forget(settings, records.own_ports(home.env_file, settings))
     with choosing():
         if former:
             # A process that was just killed holds its ports for a moment longer than anybody can see it.

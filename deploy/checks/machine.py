@@ -104,9 +104,9 @@ def ports(settings: Settings) -> list[Finding]:
     home = Home.of(settings)
     record = records.read(home.env_file)
     ours = {one.pid for one in processes.of_home(home)}
-    chosen = record.ports if record else records.default_ports(settings)
-    # A person may have set these two.
-    wanted = chosen | {"flower": settings.flower_port, "api": settings.api_port}
+    own = {name.removesuffix("_port") for name in records.own_ports(home.env_file, settings)}
+    wanted = record.ports if record else records.default_ports(settings)
+    wanted |= {"flower": settings.flower_port, "api": settings.api_port}
     findings = []
     for name, port in sorted(wanted.items()):
         title, place = f"port: {name}", f"{LOOPBACK}:{port}"
@@ -117,7 +117,7 @@ def ports(settings: Settings) -> list[Finding]:
             findings.append(ok(title, f"{place} is held by our own {name} (pid {holder[0]})"))
         else:
             found = f"{place} is held by {processes.holder_words(port)}"
-            if port == chosen[name]:
+            if name not in own:
                 findings.append(warn(title, found, "nothing: the next `factory up` takes the next free port"))
             else:
                 mend = f"set FACTORY_{name.upper()}_PORT to another one: with this one `factory up` does not start"

@@ -88,6 +88,21 @@ def test_a_port_that_a_person_set_and_somebody_holds_is_named_with_its_setting(t
     assert findings["port: api"].mend.startswith("set FACTORY_API_PORT to another one")
 
 
+@pytest.mark.parametrize(("environment", "level"), [({"FACTORY_API_PORT": "5580"}, Level.FAIL), ({}, Level.WARN)])
+def test_of_a_usual_port_that_somebody_holds_it_matters_who_chose_it(
+    environment: dict[str, str], level: Level, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FACTORY_HOME", str(tmp_path))
+    chosen = embedded.Embedded.choose(Settings(home=tmp_path), None).model_copy(update={"api_port": 5580})
+    embedded.write(tmp_path / "factory.env", chosen)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with _hold(5580):
+        findings = {finding.name: finding for finding in machine.ports(Settings.load())}
+
+    assert findings["port: api"].level == level
+
+
 def test_looking_changes_nothing(settings: Settings):
     doctor.check(settings)
 

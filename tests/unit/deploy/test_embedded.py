@@ -1,3 +1,4 @@
+import contextlib
 import socket
 from pathlib import Path
 
@@ -6,7 +7,7 @@ from pydantic import SecretStr
 
 from core.errors import SettingsError
 from core.settings import Settings
-from deploy.embedded import RECORD, Embedded, read, write
+from deploy.embedded import RECORD, Embedded, own_ports, read, write
 
 
 @pytest.fixture
@@ -96,6 +97,69 @@ def test_a_taken_port_that_a_person_set_is_one_clear_error(settings: Settings):
             Embedded.choose(wanted, None)
 
 
+@pytest.fixture
+def home_of_5580(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a home whose API had its usual port, which `up` chose."""
+    monkeypatch.setenv("FACTORY_HOME", str(tmp_path))
+    chosen = Embedded.choose(Settings(home=tmp_path), None)
+    write(tmp_path / "factory.env", chosen.model_copy(update={"api_port": 5580}))
+    return tmp_path / "factory.env"
+
+
+def _choose_again(env_file: Path) -> Embedded:
+    """Choose as the next `up` does, while somebody holds the usual port of the API."""
+    former, settings = read(env_file), Settings.load()
+    assert former
+    with socket.socket() as holder:
+        with contextlib.suppress(OSError):
+            holder.bind(("127.0.0.1", 5580))
+            holder.listen()
+        return Embedded.choose(former.forget(settings, own_ports(env_file, settings)), former)
+
+
+def test_a_usual_port_that_up_wrote_down_gives_way(home_of_5580: Path):
+    again = _choose_again(home_of_5580)
+
+    assert again.api_port > 5580
+
+
+@pytest.mark.parametrize("where", ["environment", "above", "below"])
+def test_a_usual_port_that_a_person_set_does_not_give_way(
+    where: str, home_of_5580: Path, monkeypatch: pytest.MonkeyPatch
+):
+    line, written = "FACTORY_API_PORT=5580\n", home_of_5580.read_text()
+    if where == "environment":
+        monkeypatch.setenv("FACTORY_API_PORT", "5580")
+    else:
+        home_of_5580.write_text(line + written if where == "above" else written + line)
+
+    with pytest.raises(SettingsError, match="FACTORY_API_PORT: 5580 is taken: set another one"):
+        _choose_again(home_of_5580)
+
+
+def test_a_usual_port_that_a_person_set_stays_theirs_whatever_up_writes(home_of_5580: Path):
+    former = read(home_of_5580)
+    assert former
+    home_of_5580.write_text("FACTORY_API_PORT=5580\n" + home_of_5580.read_text())
+
+    write(home_of_5580, former)
+    write(home_of_5580, former)
+
+    assert home_of_5580.read_text().count("FACTORY_API_PORT=5580") == 1
+    assert own_ports(home_of_5580, Settings.load()) == {"api_port"}
+
+
+def test_a_usual_port_in_the_environment_of_another_one_is_taken(home_of_5580: Path, monkeypatch: pytest.MonkeyPatch):
+    former = read(home_of_5580)
+    assert former
+    write(home_of_5580, former.model_copy(update={"api_port": 5582}))
+    monkeypatch.setenv("FACTORY_API_PORT", "5580")
+
+    filled = former.model_copy(update={"api_port": 5582}).fill(Settings.load())
+
+    assert filled.api_port == 5580
+
+
 def test_what_the_settings_name_elsewhere_is_not_embedded(settings: Settings):
     elsewhere = {"broker_url": SecretStr("redis://queue:6379/0"), "s3_endpoint": "https://s3.example.com"}
 
@@ -106,7 +170,10 @@ def test_what_the_settings_name_elsewhere_is_not_embedded(settings: Settings):
 
 
 def test_what_was_filled_in_can_be_forgotten(settings: Settings, embedded: Embedded):
-    assert embedded.forget(embedded.fill(settings)) == settings
+    forgotten = embedded.forget(embedded.fill(settings), ())
+
+    assert forgotten == settings
+    assert not {"flower_port", "api_port"} & forgotten.model_fields_set
 
 
 def test_settings_of_a_person_are_not_filled_in(settings: Settings, embedded: Embedded):

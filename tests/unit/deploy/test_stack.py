@@ -1,5 +1,7 @@
 """What `factory up` refuses before it starts anything."""
 
+import contextlib
+import socket
 import sys
 from pathlib import Path
 
@@ -20,3 +22,20 @@ def test_a_stack_that_cannot_send_the_traces_it_is_asked_for_leaves_nothing_behi
         stack.up(settings, print)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_usual_port_that_a_person_set_and_somebody_holds_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FACTORY_API_PORT", "5580")
+    with socket.socket() as holder:
+        # Unless somebody else holds it already.
+        with contextlib.suppress(OSError):
+            holder.bind(("127.0.0.1", 5580))
+            holder.listen()
+
+        with pytest.raises(SettingsError, match="FACTORY_API_PORT: 5580 is taken: set another one"):
+            stack.up(Settings.load(), print)
+
+    assert not (tmp_path / "home" / "factory.env").exists()

@@ -71,11 +71,17 @@ class Embedded(Frozen):
         if _is_default(settings, "broker_url"):
             port = free_port(broker.port if broker else _port_of(_default("broker_url")), taken)
             taken.add(port)
-            broker = Broker(port=port, password=broker.password if broker else secrets.token_urlsafe(32))
+            broker = Broker(port=port, password=broker.password if broker else _password())
         else:
             broker = None
         store = _choose_store(store, taken) if _is_default(settings, "s3_endpoint") else None
         return cls(broker=broker, store=store, flower_port=flower_port, api_port=api_port)
+
+    def with_new_secrets(self) -> Self:
+        """Return the same servers at the same ports, with another password and other keys."""
+        broker = self.broker and Broker(port=self.broker.port, password=_password())
+        store = self.store and self.store.model_copy(update=_new_keys())
+        return self.model_copy(update={"broker": broker, "store": store})
 
     @property
     def all_ports(self) -> tuple[int, ...]:
@@ -227,12 +233,16 @@ def _choose_store(former: Store | None, taken: set[int]) -> Store:
     for number in range(INNER_STORE_PORTS):
         wanted = former.inner_ports[number] if former else FIRST_INNER_PORT
         inner.append(free_port(wanted, {*taken, *inner}))
-    return Store(
-        port=port,
-        access_key=former.access_key if former else secrets.token_hex(10),
-        secret_key=former.secret_key if former else secrets.token_urlsafe(30),
-        inner_ports=tuple(inner),
-    )
+    keys = former.model_dump(include={"access_key", "secret_key"}) if former else _new_keys()
+    return Store(port=port, inner_ports=tuple(inner), **keys)
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _new_keys() -> dict[str, str]:
+    return {"access_key": secrets.token_hex(10), "secret_key": secrets.token_urlsafe(30)}
 
 
 def _page_port(name: str, settings: Settings, former: Embedded | None, taken: Collection[int]) -> int:

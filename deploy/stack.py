@@ -39,19 +39,21 @@ class Stack:
         return f"http://{LOOPBACK}:{self.settings.api_port}"
 
 
-def up(settings: Settings, report: Report) -> Stack:
+def up(settings: Settings, report: Report, *, new_secrets: bool = False) -> Stack:
     """Start what does not run; return when the servers answer and the workers run. A stack that is up stays as it is.
 
-    What a killed stack left over is stopped first.
+    What a killed stack left over is stopped first; with new secrets everything is, since processes keep their old ones.
     """
     require_installed(settings)
     home = Home.of(settings)
     home.create()
     with exclusive(home.lock, STOP_SECONDS, ANOTHER):
         embedded = records.read(home.env_file)
+        if new_secrets:
+            stop_supervised(home, report)
         if embedded is None or Supervisor(home).pid is None:
             stop_leftovers(home, report)
-            start, started = _start_anew(home, settings, embedded, report)
+            start, started = _start_anew(home, settings, embedded, report, new_secrets=new_secrets)
         else:
             start = Start(home, _settled(home, settings, embedded), embedded, report)
             started = start.start()
@@ -99,7 +101,9 @@ def status(settings: Settings) -> list[ProcessStatus]:
     ]
 
 
-def _start_anew(home: Home, settings: Settings, former: Embedded | None, report: Report) -> tuple[Start, list[str]]:
+def _start_anew(
+    home: Home, settings: Settings, former: Embedded | None, report: Report, *, new_secrets: bool
+) -> tuple[Start, list[str]]:
     """Choose ports and start everything; a server that does not come up takes the supervisor with it."""
     if former:
         settings = former.forget(settings, records.own_ports(home.env_file, settings))
@@ -107,12 +111,16 @@ def _start_anew(home: Home, settings: Settings, former: Embedded | None, report:
         if former:
             # A process that was just killed holds its ports for a moment longer than anybody can see it.
             wait_until(lambda: all(map(is_free, former.all_ports)), PATIENCE_SECONDS)
-        embedded = Embedded.choose(settings, former, processes.ports_of_others(home))
+        wanted = former.with_new_secrets() if former and new_secrets else former
+        embedded = Embedded.choose(settings, wanted, processes.ports_of_others(home))
         before = former.ports if former else records.default_ports(settings)
         for name, port in embedded.ports.items():
             if before.get(name, port) != port:
                 report(f"port {before[name]} is held by {processes.holder_words(before[name])}: {name} takes {port}")
         records.write(home.env_file, embedded)
+        made_for = [name for name in SERVERS if name in embedded.ports] if wanted is not former else []
+        if made_for:
+            report(f"new secrets for {' and '.join(made_for)}; ports and your own lines in {home.env_file} stay")
         start = Start(home, _settled(home, settings, embedded), embedded, report)
         start.launch()
     try:

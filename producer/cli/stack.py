@@ -38,6 +38,10 @@ def _reporter(*, as_json: bool) -> Callable[[str], None]:
 @commands.command("up", rich_help_panel=PANEL)
 def up_command(
     wait: Annotated[bool, typer.Option("--wait", help="Return only when a worker answers.")] = False,
+    new_secrets: Annotated[
+        bool,
+        typer.Option("--new-secrets", help="Make the password of broker and the keys of store anew; restarts all."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start the embedded servers and workers of this folder, or what is missing of them."""
@@ -45,7 +49,7 @@ def up_command(
     from deploy.pages import wait_for_pages
 
     report = _reporter(as_json=as_json)
-    started = stack.up(load_settings(), report)
+    started = stack.up(load_settings(), report, new_secrets=new_secrets)
     # Whoever opens an address that is shown shall find something there.
     wait_for_pages(started.settings, report)
     if wait:

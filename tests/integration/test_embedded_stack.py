@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.errors import SettingsError
 from core.settings import Settings
 from core.storage import Storage
 from deploy import doctor, processes, stack
@@ -141,6 +142,30 @@ def test_everything_killed_at_once_starts_again_where_it_was(bare: Settings, run
     assert {one.state for one in again.processes} == {State.RUNNING}
     # Unless another stack of this machine was faster.
     assert again.settings == running.settings or any("is held by" in line for line in lines)
+
+
+def test_new_secrets_leave_data_ports_and_own_lines_as_they_are(bare: Settings, running: Stack):
+    location = Storage(running.settings).put("older", b"than the keys", "text/plain")
+    env_file = bare.home / "factory.env"
+    with env_file.open("a") as file:
+        file.write("FACTORY_BATCH_SIZE=31\n")
+    before = read(env_file)
+    lines: list[str] = []
+
+    again = stack.up(bare, lines.append, new_secrets=True)
+
+    after = read(env_file)
+    assert before
+    assert after
+    assert after.ports == before.ports
+    assert not {"broker_url", "s3_access_key", "s3_secret_key"} & {
+        name for name in Settings.model_fields if getattr(again.settings, name) == getattr(running.settings, name)
+    }
+    assert "FACTORY_BATCH_SIZE=31" in env_file.read_text().splitlines()
+    assert f"new secrets for valkey and seaweedfs; ports and your own lines in {env_file} stay" in lines
+    assert Storage(again.settings).get(location) == b"than the keys"
+    with pytest.raises(SettingsError, match="InvalidAccessKeyId"):
+        Storage(running.settings).get(location)
 
 
 def test_two_homes_live_side_by_side(running: Stack, tmp_path: Path):

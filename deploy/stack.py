@@ -105,8 +105,9 @@ def _start_anew(
     home: Home, settings: Settings, former: Embedded | None, report: Report, *, new_secrets: bool
 ) -> tuple[Start, list[str]]:
     """Choose ports and start everything; a server that does not come up takes the supervisor with it."""
+    own = records.own_ports(home.env_file, settings)
     if former:
-        settings = former.forget(settings, records.own_ports(home.env_file, settings))
+        settings = former.forget(settings, own)
     with choosing():
         if former:
             # A process that was just killed holds its ports for a moment longer than anybody can see it.
@@ -115,7 +116,7 @@ def _start_anew(
         embedded = Embedded.choose(settings, wanted, processes.ports_of_others(home))
         before = former.ports if former else records.default_ports(settings)
         for name, port in embedded.ports.items():
-            if before.get(name, port) != port:
+            if before.get(name, port) != port and f"{name}_port" not in own:
                 report(f"port {before[name]} is held by {processes.holder_words(before[name])}: {name} takes {port}")
         records.write(home.env_file, embedded)
         made_for = [name for name in SERVERS if name in embedded.ports] if wanted is not former else []

@@ -168,6 +168,20 @@ def test_new_secrets_leave_data_ports_and_own_lines_as_they_are(bare: Settings, 
         Storage(running.settings).get(location)
 
 
+def test_a_port_that_a_person_changed_is_taken_over_without_a_word_of_others(bare: Settings, running: Stack):
+    env_file = bare.home / "factory.env"
+    wanted, lines = free_port(), list[str]()
+    stack.down(running.settings, print)
+    with env_file.open("a") as file:
+        file.write(f"FACTORY_FLOWER_PORT={wanted}\n")
+
+    again = stack.up(bare.model_copy(update={"flower_port": wanted}), lines.append)
+
+    env_file.write_text(env_file.read_text().replace(f"FACTORY_FLOWER_PORT={wanted}\n", ""))
+    assert again.settings.flower_port == wanted
+    assert not [line for line in lines if "flower takes" in line]
+
+
 def test_two_homes_live_side_by_side(running: Stack, tmp_path: Path):
     lines: list[str] = []
     other = stack.up(Settings(home=tmp_path / "other"), lines.append)

@@ -21,6 +21,7 @@ Check = Callable[[Settings], Finding | list[Finding]]
 CHECKS: dict[str, Check] = {
     "python": machine.python,
     "modules": machine.modules,
+    "settings": machine.names,
     "server binaries": machine.servers,
     "disk": machine.disk,
     "processor and memory": machine.processor,

@@ -168,6 +168,11 @@ def read(env_file: Path) -> Embedded | None:
     return None
 
 
+def names_in(env_file: Path) -> set[str]:
+    """Return the variables that the file sets, in capitals, as they are read."""
+    return {name.upper() for name in _keys(_lines(env_file))}
+
+
 def own_ports(env_file: Path, settings: Settings) -> frozenset[str]:
     """Return the ports of pages that somebody set, be it to their default; not those that `up` chose and wrote down."""
     former = read(env_file)
@@ -201,7 +206,7 @@ def _theirs(env_file: Path, former: Embedded | None) -> list[str]:
 
 
 def _keys(lines: Iterable[str]) -> set[str]:
-    return {line.partition("=")[0].strip() for line in lines}
+    return {line.partition("=")[0].strip().removeprefix("export ") for line in lines}
 
 
 def _assignments(embedded: Embedded) -> list[str]:

@@ -11,6 +11,7 @@ from deploy import embedded as records
 from deploy import processes
 from deploy.embedded import Embedded
 from deploy.home import Home
+from deploy.names import unknown
 from deploy.ports import LOOPBACK, choosing, is_free
 from deploy.programs import SERVERS, place_of, workers
 from deploy.sequence import PATIENCE_SECONDS, STOP_SECONDS, Report, Start, stop_leftovers, stop_supervised
@@ -47,6 +48,8 @@ def up(settings: Settings, report: Report, *, new_secrets: bool = False) -> Stac
     require_installed(settings)
     home = Home.of(settings)
     home.create()
+    for words, meant in unknown(home.env_file):
+        report(f"{words}: {meant}")
     with exclusive(home.lock, STOP_SECONDS, ANOTHER):
         embedded = records.read(home.env_file)
         if new_secrets:

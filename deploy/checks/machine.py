@@ -12,6 +12,7 @@ from deploy import embedded as records
 from deploy.findings import Finding, fail, ok, warn
 from deploy.generating import GENERATING_BYTES, GIB, OTHERS_BYTES, Machine, count_cores, memory_bytes, shares
 from deploy.home import Home
+from deploy.names import unknown
 from deploy.ports import LOOPBACK, is_free
 from deploy.servers import valkey_binary, weed_binary
 
@@ -51,6 +52,12 @@ def modules(settings: Settings) -> list[Finding]:
             mend = f"if this machine shall be one: install content-factory with its `{part}` extra, or run `make setup`"
             findings.append(warn(f"modules: {part}", f"missing: {', '.join(missing)}", mend))
     return findings
+
+
+def names(settings: Settings) -> list[Finding]:
+    """Look for variables that are meant as settings and are none."""
+    found = [warn("settings", words, meant) for words, meant in unknown(Home.of(settings).env_file)]
+    return found or [ok("settings", "every FACTORY_ name is known")]
 
 
 def servers(_: Settings) -> Finding:

@@ -89,6 +89,21 @@ def test_changed_settings_are_told_and_wait_for_a_restart(bare: Settings, runnin
     assert _pids(again) == _pids(running)
 
 
+def test_a_setting_with_a_wrong_name_is_told_and_stops_nothing(
+    bare: Settings, running: Stack, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FACTORY_BATCHSIZE", "3")
+    lines: list[str] = []
+
+    again = stack.up(bare, lines.append)
+    said = {finding.found: finding for finding in doctor.check(bare) if finding.name == "settings"}
+
+    words = "FACTORY_BATCHSIZE in the environment is no setting, and does nothing"
+    assert lines[0] == f"{words}: did you mean FACTORY_BATCH_SIZE?"
+    assert _pids(again) == _pids(running)
+    assert (said[words].level, said[words].mend) == (Level.WARN, "did you mean FACTORY_BATCH_SIZE?")
+
+
 @pytest.mark.timeout(DEADLINE_SECONDS)
 @pytest.mark.parametrize("name", ["flower_port", "api_port"])
 def test_the_port_of_a_page_that_was_changed_is_told_and_not_waited_for(name: str, bare: Settings, running: Stack):

@@ -144,6 +144,34 @@ def test_the_configuration_of_prometheus_is_one(options: tuple[str, ...]):
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "options"), [("prometheus.yml", ["--syntax-only"]), ("prometheus-one-machine.yml", [])]
+)
+def test_what_is_commented_out_is_configuration_too(name: str, options: list[str], tmp_path: Path):
+    text = (FOLDER / name).read_text()
+    lines = ("alerting: ", "authorization: ", "- {targets: ")
+    for line in lines:
+        text = text.replace(f"# {line}", line)
+    (tmp_path / name).write_text(text)
+    (tmp_path / "metrics_key").touch()
+    shutil.copy(FOLDER / "alerts.yml", tmp_path)
+
+    ended = promtool("check", "config", *options, str(tmp_path / name))
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    read = YAML(typ="safe").load(text)
+    assert read["alerting"]["alertmanagers"]
+    assert all("authorization" in one for one in read["scrape_configs"] if one["job_name"] == "factory")
+
+
+def test_the_key_of_prometheus_is_not_committed_by_mistake():
+    text = (FOLDER / "prometheus-one-machine.yml").read_text()
+    ignored = (FOLDER.parents[1] / ".gitignore").read_text().splitlines()
+
+    assert "credentials_file: metrics_key" in text
+    assert "metrics_key" in ignored
+
+
 def test_on_one_machine_every_process_is_asked_at_its_port(tmp_path: Path):
     text = (FOLDER / "prometheus-one-machine.yml").read_text()
     jobs = {one["job_name"]: one["static_configs"] for one in YAML(typ="safe").load(text)["scrape_configs"]}

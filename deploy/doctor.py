@@ -72,10 +72,15 @@ def check(settings: Settings) -> list[Finding]:
 def _strangers(settings: Settings, home: Home, record: Embedded | None) -> dict[str, list[Finding]]:
     """Return what is said in place of checks that would ask servers of somebody else.
 
-    They hold the port of an embedded server that does not run: before the first start, or since it was stopped.
+    They hold the port of an embedded server that does not run: before the first start, or since it was stopped. In a
+    home that was moved while it ran they are its own.
     """
-    from deploy import processes  # noqa: PLC0415 - a producer does not have what it needs
+    from deploy import processes, stack  # noqa: PLC0415 - a producer does not have what they need
 
+    was = stack.moved_from(home)
+    if was:
+        # Its servers run and can be asked; of the ports it would be said that others hold them.
+        return {"ports": [fail("home", stack.MOVED.format(was), stack.AGAIN)]}
     ports = record.ports_in_use(settings) if record else records.default_ports(settings)
     running = {one.name for one in processes.of_home(home)}
     found: dict[str, list[Finding]] = {}

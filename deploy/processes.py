@@ -51,6 +51,14 @@ def of_home(home: Home) -> list[Leftover]:
     ]
 
 
+def home_of(pid: int) -> str | None:
+    """Return the home for which a process was started, as it was then; None when it has none or is not to be seen."""
+    try:
+        return psutil.Process(pid).environ().get(MARK)
+    except psutil.Error:
+        return None
+
+
 def ports_of_others(home: Home) -> set[int]:
     """Return the ports of the stacks that run in other homes."""
     texts = {environment.get(PORTS, "") for _, environment in _marked() if environment[MARK] != str(home.root)}

@@ -19,6 +19,8 @@ from deploy.servers import remove_sockets
 from deploy.supervision import ProcessStatus, State, Supervisor
 from deploy.waiting import exclusive, wait_until
 
+MOVED = "moved from {} while its stack ran, and what ends does not start again"
+AGAIN = "`factory down`, then `factory up`"
 ANOTHER = "another `factory up` or `factory down`"
 
 
@@ -58,6 +60,9 @@ def up(settings: Settings, report: Report, *, new_secrets: bool = False) -> Stac
             stop_leftovers(home, report)
             start, started = _start_anew(home, settings, embedded, report, new_secrets=new_secrets)
         else:
+            was = moved_from(home)
+            if was:
+                report(f"{home.root} was {MOVED.format(was)}: {AGAIN}")
             start = Start(home, _settled(home, settings, embedded), embedded, report)
             started = start.start()
             start.wait_for_workers(started)
@@ -102,6 +107,13 @@ def status(settings: Settings) -> list[ProcessStatus]:
         else ProcessStatus(name, State.STOPPED)
         for name in sorted(names, key=place_of)
     ]
+
+
+def moved_from(home: Home) -> str | None:
+    """Return where a home lay when the stack that runs in it was started, if that was elsewhere."""
+    pid = Supervisor(home).pid
+    was = processes.home_of(pid) if pid else None
+    return was if was != str(home.root) else None
 
 
 def _start_anew(
@@ -153,4 +165,4 @@ def _report_changes(start: Start) -> None:
                 if key.startswith("FACTORY_") and key not in ignored and theirs.get(key) != ours.get(key)
             )
             if changed:
-                start.report(f"{', '.join(changed)} changed: `factory down`, then `factory up` takes that over")
+                start.report(f"{', '.join(changed)} changed: {AGAIN} takes that over")

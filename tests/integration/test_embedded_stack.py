@@ -1,6 +1,7 @@
 """The embedded stack, whole: it starts, survives what kills it, lives beside another one, and leaves nothing behind."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -242,6 +243,33 @@ def test_no_secret_is_reported_logged_or_on_a_command_line(running: Stack, said:
 
     assert secrets.broker.password not in everything
     assert secrets.store.secret_key not in everything
+
+
+def test_a_home_that_was_moved_while_it_ran_is_told_and_mended_by_down_and_up(running: Stack, tmp_path: Path):
+    settings = running.settings
+    location = Storage(settings).put("moved", b"with the home", "text/plain")
+    wait_until(lambda: workers.ping(settings).level == Level.OK, DEADLINE_SECONDS, what="an answer of the workers")
+    home, there = settings.home, tmp_path / "moved"
+    home.rename(there)
+    moved, lines = Settings(home=there), list[str]()
+    try:
+        found = {finding.name: finding for finding in doctor.check(moved)}
+        stack.up(moved, lines.append)
+        stack.down(moved, print)
+        again = stack.up(moved, print)
+        kept = Storage(again.settings).get(location)
+        stack.down(moved, print)
+    finally:
+        # What was still starting may have made an empty ledger at the old place.
+        shutil.rmtree(home, ignore_errors=True)
+        there.rename(home)
+
+    words = f"moved from {home} while its stack ran, and what ends does not start again"
+    assert (found["home"].level, found["home"].found) == (Level.FAIL, words)
+    assert found["home"].mend == "`factory down`, then `factory up`"
+    assert [name for name, one in found.items() if one.level == Level.FAIL] == ["home"]
+    assert f"{there} was {words}: `factory down`, then `factory up`" in lines
+    assert kept == b"with the home"
 
 
 def test_down_leaves_no_process_and_twice_is_no_error(bare: Settings, running: Stack):

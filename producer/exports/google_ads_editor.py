@@ -85,11 +85,11 @@ def _ads(group: list[Delivery], campaign: str, locales: Sequence[str], written: 
 
 def _count_lacks(headlines: list[str], descriptions: list[str], url: str | None, ads: int, written: Written) -> None:
     if len(headlines) // ads < LEAST_HEADLINES:
-        written.incomplete[f"have fewer than {LEAST_HEADLINES} headlines in an ad: Google will not run it"] += 1
+        written.incomplete[f"fewer than {LEAST_HEADLINES} headlines in an ad: Google will not run it"] += 1
     if len(descriptions) // ads < LEAST_DESCRIPTIONS:
-        written.incomplete[f"have fewer than {LEAST_DESCRIPTIONS} descriptions in an ad: Google will not run it"] += 1
+        written.incomplete[f"fewer than {LEAST_DESCRIPTIONS} descriptions in an ad: Google will not run it"] += 1
     if not url:
-        written.incomplete["have no final URL: give the product a url"] += 1
+        written.incomplete["no final URL: give the product a url"] += 1
 
 
 def _filled(texts: list[str], width: int) -> list[str]:

@@ -46,5 +46,5 @@ class Written:
         for channel, count in sorted(self.left_out.items()):
             notes.append(f"{count} assets of {channel} have no place in this format")
         for lack, count in sorted(self.incomplete.items()):
-            notes.append(f"{count} ad groups {lack}")
+            notes.append(f"{'1 ad group has' if count == 1 else f'{count} ad groups have'} {lack}")
         return notes

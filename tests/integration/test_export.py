@@ -103,7 +103,7 @@ def test_google_ads_editor_gets_an_ad_group_for_each_product_and_audience(
     assert exported.notes == (
         "2 assets of meta.headline have no place in this format",
         "4 assets of meta.primary_text have no place in this format",
-        "1 ad groups have no final URL: give the product a url",
+        "1 ad group has no final URL: give the product a url",
     )
 
 

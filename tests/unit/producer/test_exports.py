@@ -89,9 +89,9 @@ def test_an_ad_that_google_will_not_run_is_told(tmp_path: Path):
     notes = google_ads_editor.write(lines, tmp_path / "ads.csv", "spring", ("en",)).notes()
 
     assert [note[:40] for note in notes] == [
-        "1 ad groups have fewer than 2 descriptio",
-        "1 ad groups have fewer than 3 headlines ",
-        "1 ad groups have no final URL: give the ",
+        "1 ad group has fewer than 2 descriptions",
+        "1 ad group has fewer than 3 headlines in",
+        "1 ad group has no final URL: give the pr",
     ]
 
 

@@ -122,7 +122,8 @@ def misplaced_prices(text: str, brief: Brief) -> str:
 
 def unknown_offers(text: str, brief: Brief) -> str:
     """Return offers that the brief does not make, and offers told without their condition."""
-    wrong, offer = unmade_offers(text, brief), brief.product.offer
+    text, offer = with_codes(text, brief), brief.product.offer
+    wrong = unmade_offers(text, brief)
     if wrong or not offer or not _tells(text, offer, brief):
         return wrong
     missing = [word for word in words_of(offer) if len(word) > 3 and stem(word) not in stems_of(text)]

@@ -45,8 +45,8 @@ _GOING_ON = re.compile(
 # not for everybody, or how it is to be kept.
 _CAVEAT = re.compile(
     r"(?i)\b(?:not|cannot|excluded|except(?:ed)?|separately|extra|unless|allerg\w*|contains?|beware|faulty|only|"
-    r"at (?:least|most)|have to|(?<!nobody )has to|ask (?:an?|us|your)|too (?!much\b)\w+ for|must|should|needed|"
-    r"required|please|skip it|keep it|store|protected|by law)\b|"
+    r"at (?:least|most)|have to|(?<!nobody )has to|ask (?:an?|us|your)|too (?!much\b)\w+|mind your|fewer than|you need|"
+    r"must|should|needed|required|please|skip it|keep it|store|protected|by law)\b|"
     r"n['’]t\b"  # noqa: RUF001
 )
 # 'Use it once a week', 'Choose from 30, 38 or 46 cm': what to do with it says nothing of what it is good for.
@@ -82,11 +82,14 @@ def _in_ranks(brief: Brief) -> tuple[tuple[str, ...], ...]:
     spec = channels()[brief.channel]
     if spec.shape is Shape.LONG or not brief.locale.startswith("en"):
         return ()
-    found: dict[str, int] = {}
+    fit: dict[str, int] = {}
     for line, rank in _headlines(brief) if spec.headline else _texts(brief.product):
-        if len(line) <= spec.max_characters:
-            found.setdefault(repair(line, brief), rank)
-    fit = {line: rank for line, rank in found.items() if all(one.passed for one in check(line, brief))}
+        # With the sign of a currency, unless a check holds that against it.
+        for form in dict.fromkeys((with_signs(line), line)):
+            mended = repair(form, brief)
+            if len(form) <= spec.max_characters and all(one.passed for one in check(mended, brief)):
+                fit.setdefault(mended, rank)
+                break
     return tuple(tuple(line for line, of in fit.items() if of == rank) for rank in sorted(set(fit.values())))
 
 
@@ -98,11 +101,11 @@ def _turned(lines: tuple[str, ...], turn: int) -> tuple[str, ...]:
 def _headlines(brief: Brief) -> Iterator[tuple[str, int]]:
     """Yield headlines with their rank: what is put together of names, price and offer before what was a sentence."""
     product, brand = brief.product, brief.brand.name
-    price = with_signs(product.price or "")
+    price = product.price or ""
     if price:
         yield f"{product.name}, {price}", 0
         # 'For from £720' and 'for €59 for 90 days' are nothing that anybody says.
-        if not price[0].isalpha() and " for " not in price:
+        if not price.lower().startswith("from ") and " for " not in price:
             yield f"{product.name} for {price}", 0
     if product.offer:
         yield f"{product.name}: {product.offer}", 0

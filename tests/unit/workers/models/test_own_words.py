@@ -76,6 +76,16 @@ def test_prices_are_written_as_english_copy_does(price: str, line: str):
     assert not any(" for from " in one or " for €59 for " in one for one in found)
 
 
+def test_amounts_of_offers_and_sentences_have_the_sign_of_their_currency_too():
+    told = "The tin of steel holds 50 ml of it and costs 2 GBP less when it is brought back."
+    found = own_words_of(brief_of(told, "x.post", name="Hand Salve", offer="3 tins for 17.00 GBP"))
+
+    assert found == (
+        "Hand Salve: The tin of steel holds 50 ml of it and costs £2 less when it is brought back.",
+        "Hand Salve: The tin of steel holds 50 ml of it and costs £2 less when it is brought back. 3 tins for £17.00.",
+    )
+
+
 def test_what_is_hired_has_no_bare_price():
     told = (
         "Two stands and a desk, packed in wheeled cases for the hall. Rental is Thursday to Monday, two adults in all."
@@ -152,6 +162,7 @@ def test_texts_are_sentences_two_in_a_row_and_what_stands_before_a_joint_each_na
         ("The tin of steel holds 50 ml of it. Wipe it with a cloth.", ["The tin of steel holds 50 ml of it."]),
         ("It is too hot for most people from May to late September.", []),
         ("Machine wash at 40 degrees without softener, and dry it flat.", []),
+        ("If fewer than four people enrol, we move the start date.", []),
         ("It has to be fixed to the wall behind the door with two screws.", []),
         ("The lid is of turned oak.", []),
         ("Dry hands, again and again, all winter?", []),

@@ -87,27 +87,27 @@ def test_a_damaged_conversion_is_noticed(cache: Path, tmp_path: Path):
 
 
 def test_the_house_model_writes_lines_that_pass_every_check(model: CopyModel):
-    headlines = passing(model, jobs_of("google_search.headline", 10))
-    descriptions = passing(model, jobs_of("google_search.description", 10))
+    headlines = passing(model, jobs_of("google_search.headline", 6))
+    descriptions = passing(model, jobs_of("google_search.description", 6))
 
     assert model.version.startswith("starter+house@")
-    assert len(headlines) >= 5
-    assert len(descriptions) >= 5
+    assert len(headlines) >= 3
+    assert len(descriptions) >= 3
 
 
 def test_the_house_model_gives_the_same_lines_alone_and_in_a_batch(model: CopyModel):
-    jobs = jobs_of("google_search.headline", 3) + jobs_of("push.notification", 3)
+    jobs = jobs_of("google_search.headline", 2) + jobs_of("push.notification", 2)
 
     batch = model.generate(jobs[::-1], 1)[::-1]
 
-    for job, together in zip(jobs[::3], batch[::3], strict=True):
+    for job, together in zip(jobs[::2], batch[::2], strict=True):
         alone = model.generate([job], 1)[0]
         assert [(sample.data, sample.score) for sample in alone] == [(sample.data, sample.score) for sample in together]
 
 
 def test_the_house_model_verifies_lines_but_long_texts(model: CopyModel):
-    short = model.generate(jobs_of("google_search.headline", 2), 1)
-    long = model.generate(jobs_of("product.description", 2), 1)
+    short = model.generate(jobs_of("google_search.headline", 1), 1)
+    long = model.generate(jobs_of("product.description", 1), 1)
 
     said = [sample.recipe["verified"] for samples in short for sample in samples]
     assert len(set(said)) > 1

@@ -44,9 +44,9 @@ def source(folder: Path, text: str = CAMPAIGN) -> CampaignSource:
     [
         (
             "northbeam",
-            114,
+            102,
             {
-                "google_search.headline": 24,
+                "google_search.headline": 12,
                 "google_search.description": 12,
                 "meta.headline": 12,
                 "email.subject": 12,

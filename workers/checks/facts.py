@@ -10,8 +10,8 @@ from workers.checks.words import stem, words_of
 # A number as written: 14.90, 2,000, 10-day, 24/7, 3D, R2; and what stands right behind it.
 NUMBER = re.compile(r"(?<![\w.,])([$€£¥]?\d[\d.,:/]*\d|[$€£¥]?\d)([A-Za-z%°]*)")
 UNIT = re.compile(r"[^\W\d_]+|[%°€$£¥]")
-CODES = {"$": "USD", "€": "EUR", "£": "GBP"}
-_AMOUNT = r"\d[\d.,]*\d|\d"
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
+_PRICED = re.compile(rf"(?<![\w.,])(\d[\d.,]*\d|\d) ({'|'.join(_SIGNS)})(?!\w)")
 SMALL_NUMBERS = {
     "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
     "ten": "10", "eleven": "11", "twelve": "12", "fifteen": "15", "twenty": "20", "thirty": "30", "forty": "40",
@@ -67,21 +67,18 @@ def facts_of(brief: Brief) -> Facts:
     )
 
 
-def with_signs(price: str) -> str:
-    """Return a price as English copy writes it: '£14.50' for '14.50 GBP', '$1,640.00' for '1640.00 USD'."""
-    for sign, code in CODES.items():
-        found = rf"(?<![\w.,])({_AMOUNT}) {code}(?!\w)"
-        price = re.sub(found, lambda match, sign=sign: f"{sign}{_with_commas(match[1])}", price)  # type: ignore[misc]
-    return price
+def with_signs(text: str) -> str:
+    """Return a text with its prices as English copy writes them: '£14.50' for '14.50 GBP', '$1,640' for '1640 USD'."""
+    return _PRICED.sub(lambda match: _SIGNS[match[2]] + _with_commas(match[1]), text)
 
 
 def with_codes(text: str, brief: Brief) -> str:
     """Return a text with those prices as the brief writes them that it tells with a sign."""
-    told = facts_of(brief).text
-    for sign, code in CODES.items():
-        for match in re.finditer(rf"(?<![\w.,])({_AMOUNT}) {code}(?!\w)", told) if sign in text else ():
-            signed = rf"{re.escape(sign)}(?:{re.escape(match[1])}|{re.escape(_with_commas(match[1]))})(?![\w.,]*\d)"
-            text = re.sub(signed, match[0], text)
+    if not any(sign in text for sign in _SIGNS.values()):
+        return text
+    for match in _PRICED.finditer(facts_of(brief).text):
+        amounts = f"{re.escape(match[1])}|{re.escape(_with_commas(match[1]))}"
+        text = re.sub(rf"{re.escape(_SIGNS[match[2]])}(?:{amounts})(?![\w.,]*\d)", match[0], text)
     return text
 
 

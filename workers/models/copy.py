@@ -70,7 +70,7 @@ VERIFIED_FLOORS = {**HOUSE_FLOORS, Shape.SHORT: -0.6, Shape.MEDIUM: 0.0}
 # Lines in the brief's own words are fit more often than what the house model writes, but for what is best of it.
 OWN_WORDS = {Shape.SHORT: 2.0, Shape.MEDIUM: 1.5}
 # Beside them nothing is needed of which a third is fit: of 30 short lines up to 1.5 readers found 8 fit and 5 false, of
-# texts above 0.8 two thirds fit and none false.
+# 34 texts above 0.8 they found 24 and 2.
 FLOORS_BESIDE_OWN_WORDS = {**HOUSE_FLOORS, Shape.SHORT: 2.0, Shape.MEDIUM: 0.8}
 HOUSE_TASTE = Taste(temperatures=(0.7, 0.8, 0.9), floors=HOUSE_FLOORS, is_guarded=True)
 # With a verifier, which may speak for a line that is less fluent.

@@ -158,6 +158,7 @@ def test_texts_are_sentences_two_in_a_row_and_what_stands_before_a_joint_each_na
         ("What is in it: olive oil, wax and thyme.", []),
         # What the next sentence limits, what to do with it, and what is too short to say what it is about.
         ("It fits tins of 31 to 60 mm with the ring of steel. Not for tins of glass.", []),
+        ("The tin of steel closes tight. It fits rings of 31 to 60 mm with ease. Not for tins of glass.", []),
         ("Use it once a week at night on clean and dry hands.", []),
         ("The tin of steel holds 50 ml of it. Wipe it with a cloth.", ["The tin of steel holds 50 ml of it."]),
         ("It is too hot for most people from May to late September.", []),

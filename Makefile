@@ -49,11 +49,19 @@ demo-loop: $(READY)  ## let a model learn from simulated ratings, and show each 
 	FACTORY_HOME=$${FACTORY_HOME:-.factory/loop} $(BIN)/factory demo-loop $(if $(KEEP),--keep)
 
 # Sockets lie in the tests' folders, and their paths are short: no folder of pytest's own would do. One process a core shares
-# the files, heavy ones first, each with servers of its own; torch with more threads than a core would only wait.
+# the files, heavy ones first, each with servers of its own; torch with more threads than a core would only wait. They wait
+# for servers a good deal: in one more process, that gives way to them, unit tests use what they leave of the cores.
 JOBS ?= $(shell nproc)
-test: $(READY) $(BROWSER) $(BIN)/promtool  ## run every test, in a process for each core (JOBS=1: one after the other)
-	@folder=$$(mktemp -d /tmp/f-XXXXXX) && trap 'rm -rf '$$folder EXIT && OMP_NUM_THREADS=1 \
-	  $(BIN)/pytest -n $(JOBS) --dist=loadfile --no-loadscope-reorder --basetemp=$$folder/t $(ARGS)
+UNITS := tests/unit
+test: $(READY) $(BROWSER) $(BIN)/promtool  ## run every test, in a process for each core and one (JOBS=1: one after the other)
+	@folder=$$(mktemp -d /tmp/f-XXXXXX) && units= && trap 'rm -rf '$$folder EXIT && trap 'kill $$units; exit 130' INT TERM && \
+	  export OMP_NUM_THREADS=1 && run="$(BIN)/pytest --basetemp=$$folder" && \
+	  shared="-n $(JOBS) --dist=loadfile --no-loadscope-reorder" && \
+	  if test -n "$(ARGS)" || test "$(JOBS)" = 1; then $$run/t $$shared $(ARGS); else \
+	    nice -n 10 $$run/u $(UNITS) > $$folder/units.log 2>&1 & units=$$!; \
+	    $$run/t $$shared --ignore=$(UNITS); failed=$$?; \
+	    wait $$units || failed=1; cat $$folder/units.log; exit $$failed; \
+	  fi
 
 # What meets broker, ledger or store, on servers of Debian: all of it on the first broker, on others what meets a broker.
 BROKERS ?= redis rabbitmq

@@ -43,6 +43,8 @@ class Collector:
     told: list[Told] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     paths: set[str] = field(default_factory=set)
+    # How many batches it did not take.
+    refused: int = 0
 
     @property
     def endpoint(self) -> str:
@@ -63,12 +65,14 @@ def collecting() -> Iterator[Collector]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if collector.status == 200:
+            body, status = self.rfile.read(int(self.headers["Content-Length"])), collector.status
+            if status == 200:
                 collector.paths.add(self.path)
                 collector.bodies.append(body)
                 collector.told += _told(body)
-            self.send_response(collector.status)
+            else:
+                collector.refused += 1
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

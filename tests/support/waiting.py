@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 
 # A hundred ports for each of a hundred processes that run tests at the same time.
@@ -35,3 +35,15 @@ def free_port() -> int:
             probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError(f"none of {PORTS} ports from {_FIRST_OWN} on is free")
+
+
+@contextlib.contextmanager
+def holding(port: int) -> Iterator[None]:
+    """Listen there, unless somebody else does so already."""
+    with socket.socket() as holder:
+        # As servers do it: connections that another one has left behind do not count.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            holder.bind(("127.0.0.1", port))
+            holder.listen()
+        yield

@@ -1,7 +1,5 @@
-import contextlib
 import json
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +14,7 @@ from deploy.checks import collector, machine, servers, workers
 from deploy.findings import Finding, Level, ok
 from deploy.home import Home
 
-from support.waiting import free_port
+from support.waiting import free_port, holding
 
 
 @pytest.fixture
@@ -40,24 +38,26 @@ def test_with_nothing_running_every_finding_says_how_to_mend_it(settings: Settin
     assert findings["ledger"].level == Level.WARN
 
 
-def _hold(port: int) -> socket.socket:
-    """Listen there, unless somebody else does so already."""
-    held = socket.socket()
-    with contextlib.suppress(OSError):
-        held.bind(("127.0.0.1", port))
-        held.listen()
-    return held
+def _write_down(settings: Settings, ports: dict[str, int]) -> None:
+    """Leave the record of an `up` that chose these ports."""
+    chosen = embedded.Embedded.choose(settings, None)
+    assert chosen.broker
+    assert chosen.store
+    broker = chosen.broker.model_copy(update={"port": ports["valkey"]})
+    store = chosen.store.model_copy(update={"port": ports["seaweedfs"]})
+    embedded.write(Home.of(settings).env_file, chosen.model_copy(update={"broker": broker, "store": store}))
 
 
 @pytest.mark.parametrize("when", ["before the first up", "while it is down"])
-def test_servers_of_somebody_else_are_not_asked(tmp_path: Path, when: str):
+def test_servers_of_somebody_else_are_not_asked(tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch):
     bare = Settings(home=tmp_path)
-    ports = {"valkey": 6390, "seaweedfs": 8390}
+    # Servers of other tests come and go at the usual ones.
+    ports = {"valkey": free_port(), "seaweedfs": free_port()}
     if when == "while it is down":
-        chosen = embedded.Embedded.choose(bare, None)
-        embedded.write(Home.of(bare).env_file, chosen)
-        ports = chosen.ports
-    with _hold(ports["valkey"]), _hold(ports["seaweedfs"]):
+        _write_down(bare, ports)
+    else:
+        monkeypatch.setattr(embedded, "default_ports", lambda _: ports)
+    with holding(ports["valkey"]), holding(ports["seaweedfs"]):
         findings = {finding.name: finding for finding in doctor.check(bare)}
 
     for name, server in {"broker": "valkey", "workers": "valkey", "storage": "seaweedfs", "clock": "seaweedfs"}.items():
@@ -70,10 +70,10 @@ def test_servers_of_somebody_else_are_not_asked(tmp_path: Path, when: str):
 
 def test_servers_that_the_settings_name_are_asked_whoever_holds_the_ports_of_before(tmp_path: Path):
     bare = Settings(home=tmp_path)
-    chosen = embedded.Embedded.choose(bare, None)
-    embedded.write(Home.of(bare).env_file, chosen)
+    ports = {"valkey": free_port(), "seaweedfs": free_port()}
+    _write_down(bare, ports)
     named = bare.model_copy(update={"broker_url": SecretStr("redis://127.0.0.1:9/0")})
-    with _hold(chosen.ports["valkey"]):
+    with holding(ports["valkey"]):
         findings = {finding.name: finding for finding in doctor.check(named)}
 
     assert findings["broker"].found == "nobody listens at 127.0.0.1:9"
@@ -81,7 +81,7 @@ def test_servers_that_the_settings_name_are_asked_whoever_holds_the_ports_of_bef
 
 def test_a_port_that_a_person_set_and_somebody_holds_is_named_with_its_setting(tmp_path: Path):
     port = free_port()
-    with _hold(port):
+    with holding(port):
         findings = {finding.name: finding for finding in machine.ports(Settings(home=tmp_path, api_port=port))}
 
     assert findings["port: api"].level == Level.FAIL
@@ -97,7 +97,7 @@ def test_of_a_usual_port_that_somebody_holds_it_matters_who_chose_it(
     embedded.write(tmp_path / "factory.env", chosen)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with _hold(5580):
+    with holding(5580):
         findings = {finding.name: finding for finding in machine.ports(Settings.load())}
 
     assert findings["port: api"].level == level

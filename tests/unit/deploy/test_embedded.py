@@ -1,4 +1,3 @@
-import contextlib
 import socket
 from pathlib import Path
 
@@ -8,6 +7,8 @@ from pydantic import SecretStr
 from core.errors import SettingsError
 from core.settings import Settings
 from deploy.embedded import RECORD, Embedded, own_ports, read, write
+
+from support.waiting import holding
 
 
 @pytest.fixture
@@ -110,10 +111,7 @@ def _choose_again(env_file: Path) -> Embedded:
     """Choose as the next `up` does, while somebody holds the usual port of the API."""
     former, settings = read(env_file), Settings.load()
     assert former
-    with socket.socket() as holder:
-        with contextlib.suppress(OSError):
-            holder.bind(("127.0.0.1", 5580))
-            holder.listen()
+    with holding(5580):
         return Embedded.choose(former.forget(settings, own_ports(env_file, settings)), former)
 
 

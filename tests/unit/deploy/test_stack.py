@@ -1,7 +1,5 @@
 """What `factory up` refuses before it starts anything."""
 
-import contextlib
-import socket
 import sys
 from pathlib import Path
 
@@ -10,6 +8,8 @@ import pytest
 from core.errors import SettingsError
 from core.settings import Settings
 from deploy import stack
+
+from support.waiting import holding
 
 
 def test_a_stack_that_cannot_send_the_traces_it_is_asked_for_leaves_nothing_behind(
@@ -29,13 +29,7 @@ def test_a_usual_port_that_a_person_set_and_somebody_holds_starts_nothing(
 ):
     monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FACTORY_API_PORT", "5580")
-    with socket.socket() as holder:
-        # Unless somebody else holds it already.
-        with contextlib.suppress(OSError):
-            holder.bind(("127.0.0.1", 5580))
-            holder.listen()
-
-        with pytest.raises(SettingsError, match="FACTORY_API_PORT: 5580 is taken: set another one"):
-            stack.up(Settings.load(), print)
+    with holding(5580), pytest.raises(SettingsError, match="FACTORY_API_PORT: 5580 is taken: set another one"):
+        stack.up(Settings.load(), print)
 
     assert not (tmp_path / "home" / "factory.env").exists()

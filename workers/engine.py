@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 # rollback takes no time.
 MOST_VERSIONS = 2
 OUT_OF_MEMORY = "out_of_memory"
+# How long a limit counts: maybe somebody else used the device, or its process has another model by now.
+LIMIT_SECONDS = 24 * 3600.0
 MODEL_LOAD = "model_load"
 
 
@@ -70,7 +72,8 @@ class Engine:
         # Of each model the versions that are loaded, the one used last behind.
         self._models: dict[tuple[Kind, str], dict[str, Model]] = {}
         self._bases: dict[str, CopyBase] = {}
-        self._limits: dict[str, int] = {}
+        # The most jobs of each bucket in a batch, and until when that counts (monotonic seconds).
+        self._limits: dict[str, tuple[int, float]] = {}
         # When the device began its batch (monotonic seconds); None while it is idle or loads a model.
         self.busy_since: float | None = None
         self.busy_seconds = 0.0
@@ -79,11 +82,13 @@ class Engine:
         self.device = device_name(settings.device)
 
     def batch_size(self, bucket: str) -> int:
-        """Return how many jobs of the bucket to claim: the setting, or what was found to fit this device."""
-        if bucket not in self._limits:
-            known = self._leases.batch_limit(self.device, bucket)
-            self._limits[bucket] = min(self._settings.batch_size, known or self._settings.batch_size)
-        return self._limits[bucket]
+        """Return how many jobs of the bucket to claim: the setting, or what was found to fit this device lately."""
+        limit, ends_at = self._limits.get(bucket, (0, 0.0))
+        if time.monotonic() >= ends_at:
+            known = self._leases.batch_limit(self.device, bucket, LIMIT_SECONDS)
+            limit = min(self._settings.batch_size, known or self._settings.batch_size)
+            self._limits[bucket] = limit, time.monotonic() + LIMIT_SECONDS
+        return limit
 
     def model_of(self, bucket: str, version: str = SHIPPED) -> Model:
         """Return the loaded model of a bucket, in the weights of a version; the first call loads it."""
@@ -203,10 +208,11 @@ class Engine:
 
     def _remember_limit(self, bucket: str, limit: int) -> None:
         _empty_cache()
-        self._limits[bucket] = min(limit, self.batch_size(bucket))
-        logger.warning("from now on at most %d jobs in %s", self._limits[bucket], bucket)
+        limit = min(limit, self.batch_size(bucket))
+        self._limits[bucket] = limit, time.monotonic() + LIMIT_SECONDS
+        logger.warning("for a day at most %d jobs in %s", limit, bucket)
         try:
-            self._leases.set_batch_limit(self.device, bucket, self._limits[bucket])
+            self._leases.set_batch_limit(self.device, bucket, limit)
         except LedgerError as error:
             logger.warning("the limit is kept in this process alone: %s", error)
 
@@ -328,7 +334,7 @@ def _failure(job: Job, error: Exception) -> Failure:
     logger.error("a batch with job %s failed", job.id, exc_info=error)
     if isinstance(error, torch.OutOfMemoryError):
         text = f"the device has too little memory even for this job alone; use a smaller model or dtype ({error})"
-        return Failure(job.id, OUT_OF_MEMORY, text[:2000], is_permanent=True)
+        return Failure(job.id, OUT_OF_MEMORY, text[:2000], is_permanent=False)
     if isinstance(error, ModelLoadError):
         return Failure(job.id, MODEL_LOAD, str(error)[:2000], is_permanent=False)
     text = str(error) if isinstance(error, FactoryError) else f"{type(error).__name__}: {error}"

@@ -348,12 +348,13 @@ class Leases:
         back += connection.execute(update(jobs).where(lost).values(**counted, state=JobState.WAITING)).rowcount
         return int(back), len(dead)
 
-    def batch_limit(self, device: str, bucket: str) -> int | None:
-        """Return how many jobs of the bucket were found to fit the device, None when it never ran out of memory."""
+    def batch_limit(self, device: str, bucket: str, seconds: float) -> int | None:
+        """Return how many jobs of the bucket were found to fit the device; None when its memory sufficed so long."""
+        found = select(batch_limits.c.jobs).where(
+            batch_limits.c.device == device, batch_limits.c.bucket == bucket, batch_limits.c.at > time.time() - seconds
+        )
         with self._database.read() as connection:
-            limit = connection.execute(
-                select(batch_limits.c.jobs).where(batch_limits.c.device == device, batch_limits.c.bucket == bucket)
-            ).scalar()
+            limit = connection.execute(found).scalar()
         return None if limit is None else int(limit)
 
     def set_batch_limit(self, device: str, bucket: str, limit: int) -> None:

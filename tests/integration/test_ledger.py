@@ -351,12 +351,13 @@ def test_a_single_job_is_cancelled_once(ledger: Ledger):
     assert ledger.campaigns.status("c1").cancelled == 1
 
 
-def test_a_limit_found_on_a_device_is_remembered_for_it_and_the_bucket(ledger: Ledger):
+def test_a_limit_found_on_a_device_is_remembered_for_it_and_the_bucket_for_a_while(ledger: Ledger):
     ledger.leases.set_batch_limit("cuda H200", BUCKET, 8)
     ledger.leases.set_batch_limit("cuda H200", BUCKET, 4)
 
-    assert ledger.leases.batch_limit("cuda H200", BUCKET) == 4
-    assert ledger.leases.batch_limit("cpu", BUCKET) is None
+    assert ledger.leases.batch_limit("cuda H200", BUCKET, 60) == 4
+    assert ledger.leases.batch_limit("cuda H200", BUCKET, 0) is None
+    assert ledger.leases.batch_limit("cpu", BUCKET, 60) is None
 
 
 def test_a_campaign_is_found_by_name_or_start_of_its_id(ledger: Ledger):

@@ -1,5 +1,6 @@
 """The engine with small fake models: a bad job, a device too small, a model that does not load."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -93,11 +94,22 @@ def test_out_of_memory_halves_the_batch_and_remembers_it(ledger: Ledger, tmp_pat
     assert engine.batch_size("copy/fake/long") == 16
 
 
-def test_a_job_too_big_for_the_device_alone_says_so(ledger: Ledger, tmp_path: Path):
+def test_a_limit_is_tried_anew_after_a_day(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    engine = engine_with(ledger, tmp_path, FakeModel(memory_jobs=5))
+    engine.generate(BUCKET, some_jobs(16), 1)
+
+    monkeypatch.setattr("workers.engine.LIMIT_SECONDS", 0.0)
+    again = engine_with(ledger, tmp_path, None)
+    engine._limits[BUCKET] = 4, time.monotonic()
+
+    assert engine.batch_size(BUCKET) == again.batch_size(BUCKET) == 16
+
+
+def test_a_job_too_big_for_the_device_alone_says_so_and_may_fit_another(ledger: Ledger, tmp_path: Path):
     (result,) = engine_with(ledger, tmp_path, FakeModel(memory_jobs=0)).generate(BUCKET, some_jobs(1), 1)
 
     assert result.failure.code == "out_of_memory"
-    assert result.failure.is_permanent
+    assert not result.failure.is_permanent
     assert "smaller model" in result.failure.message
 
 

@@ -36,6 +36,7 @@ CHECKS: dict[str, Check] = {
     "model: copy": workers.model,
     "model: music": workers.music,
     "safety of pictures": workers.safety,
+    "letters": workers.letters,
     "device": workers.device,
 }
 # What asks an embedded server, by the name of its process.

@@ -145,6 +145,18 @@ def safety(settings: Settings) -> Finding:
     return ok("safety of pictures", f"{name} looks at every picture")
 
 
+def letters(_: Settings) -> Finding:
+    """Look whether letters that join can be set in advertisements."""
+    if importlib.util.find_spec("PIL") is None:
+        return ok("letters", "Pillow is not installed: no advertisements are made here")
+    from PIL import features  # noqa: PLC0415 - a producer does not have it
+
+    if features.check("raqm"):
+        return ok("letters", "Latin and Devanagari can be set")
+    mend = "install FriBiDi (on Debian `apt install libfribidi0`); for Latin letters nothing is needed"
+    return warn("letters", "Latin alone can be set: FriBiDi is not here, so letters of Devanagari do not join", mend)
+
+
 def device(settings: Settings) -> Finding:
     """Ask torch, in a process of its own, which devices and number formats there are."""
     if importlib.util.find_spec("torch") is None:

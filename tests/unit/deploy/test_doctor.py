@@ -273,6 +273,15 @@ def test_a_safety_checker_that_is_set_and_not_installed_is_found(settings: Setti
     assert "`pip install nudenet`, or set FACTORY_IMAGE_SAFETY_CHECKER=none" in wanted.mend
 
 
+def test_letters_that_would_not_join_are_found(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    joined = workers.letters(settings)
+    monkeypatch.setattr("PIL.features.check", lambda _: False)
+    apart = workers.letters(settings)
+
+    assert [joined.level, apart.level] == [Level.OK, Level.WARN]
+    assert "apt install libfribidi0" in apart.mend
+
+
 def test_traces_that_are_wanted_and_cannot_be_sent_are_found(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     wanted = settings.model_copy(update={"traces_endpoint": "http://127.0.0.1:9"})
 

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
 
-from PIL import ImageFont
+from PIL import ImageFont, features
 
 from core.errors import CompositionError
 from schemas import typeface
@@ -69,16 +69,28 @@ def _content(weight: Weight) -> bytes:
     return FONTS.joinpath(weight).read_bytes()
 
 
+@cache
+def joins_letters() -> bool:
+    """Tell whether HarfBuzz shapes text here: Pillow brings it, but not the FriBiDi that it needs of the system."""
+    return bool(features.check("raqm"))
+
+
 @lru_cache(maxsize=64)
 def font(weight: Weight, size: int) -> ImageFont.FreeTypeFont:
-    """Return a font of a size in pixels; HarfBuzz shapes its text, without which Devanagari is wrong."""
-    return ImageFont.truetype(BytesIO(_content(weight)), size, layout_engine=ImageFont.Layout.RAQM)
+    """Return a font of a size in pixels, whose letters join where they do so and this machine can."""
+    engine = ImageFont.Layout.RAQM if joins_letters() else ImageFont.Layout.BASIC
+    return ImageFont.truetype(BytesIO(_content(weight)), size, layout_engine=engine)
 
 
 def cleaned(text: str, role: str) -> str:
-    """Return the text on one line; raises CompositionError for a character that the fonts lack."""
+    """Return the text on one line; raises CompositionError for what the fonts lack or this machine cannot set."""
     if lacking := typeface.lacking(text):
         raise CompositionError(f"the {role} {lacking}")
+    if not joins_letters() and any(ord(one) in typeface.JOINING for one in text):
+        raise CompositionError(
+            f"the {role} has letters of Devanagari, which this machine cannot join: install FriBiDi (on Debian"
+            " `apt install libfribidi0`) and start the worker anew"
+        )
     return typeface.on_one_line(text)
 
 

@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 
 from core.errors import CompositionError
+from workers.models.creative import typeset
 from workers.models.creative.typeset import Limits, Weight, breaks, cleaned, fit, font
 
 ROOM = Limits(width=600, height=300, smallest=20, largest=120, lines=3)
@@ -77,6 +78,17 @@ def test_latin_and_devanagari_can_be_set(text: str):
 def test_a_character_that_the_font_lacks_is_named_with_the_way_out(text: str, named: str):
     with pytest.raises(CompositionError, match=rf"the headline has .*{named}.*write it in Latin or Devanagari letters"):
         cleaned(text, "headline")
+
+
+def test_without_fribidi_latin_is_set_and_letters_that_would_not_join_are_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(typeset, "joins_letters", lambda: False)
+
+    face = font.__wrapped__(Weight.BOLD, 200)
+
+    assert face.getlength("Fresh bread") > 0
+    assert cleaned("Größte Öfen", "headline") == "Größte Öfen"
+    with pytest.raises(CompositionError, match=r"the headline has letters of Devanagari.*apt install libfribidi0"):
+        cleaned("ताज़ा", "headline")
 
 
 def test_spaces_are_evened_and_marks_that_turn_the_writing_are_dropped():

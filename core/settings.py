@@ -167,9 +167,9 @@ class Settings(BaseSettings):
         Field(
             ge=0,
             le=64,
-            description="Processes of `generate` that `factory up` starts; 0: one a card, without cards one a core, at "
-            "most four and what the memory holds, and only one where a model is not the starter or `FACTORY_DEVICE` "
-            "names a card.",
+            description="Processes of `generate` that `factory up` starts; 0: one a card, up to three with the "
+            "starters alone; without cards one a core, at most four and what the memory holds, and only one where a "
+            "model is not the starter or `FACTORY_DEVICE` names a card.",
         ),
     ] = 0
     train_processes: Annotated[

@@ -1,7 +1,8 @@
 """The processes that generate: how many `factory up` starts here, and which share of the machine each of them gets.
 
-One process makes with one device. Cards have a process each. A processor has several where the models are small: one
-thread each gets more out of two cores than two threads that wait for each other at every layer (decision 3).
+One process makes with one device. Cards have a process each, or several where the models are small. So has a
+processor: one thread each gets more out of two cores than two threads that wait for each other at every layer
+(decision 3).
 """
 
 import importlib.metadata
@@ -20,6 +21,8 @@ NAMES = re.compile(rf"{FIRST}(-[0-9]+)?")
 STARTER = "starter"
 # Each holds models of its own, and broker, store and ledger compute as well.
 MOST_ON_A_PROCESSOR = 4
+# Small models leave a card idle most of the time, while Python decides what it shall do: on an H200 a line took 0.25 s.
+STARTERS_ON_A_CARD = 3
 DEVICES = Path("/dev")
 CARD = re.compile(r"nvidia[0-9]+")
 # How CUDA names cards and parts of them: by number or by UUID, which may be shortened.
@@ -29,6 +32,8 @@ AMD_CARDS, WINDOWS_CARDS = "kfd", "dxg"
 GIB = 1024**3
 # With the starters: a process that generates takes 1.3 GiB, and everything else of the stack what is left of two.
 GENERATING_BYTES, OTHERS_BYTES = 13 * GIB // 10, 7 * GIB // 10
+# With a card, whose libraries take more of the host's memory than the models do: ample.
+CUDA_BYTES = 4 * GIB
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 CORES_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
@@ -99,13 +104,15 @@ def is_generating(node: str) -> bool:
 
 
 def _fitting(settings: Settings, machine: Machine) -> int:
-    """Return how many processes fit: one a card; with small models one a core that the memory holds; else one."""
+    """Return how many processes fit: one a card, else one; with small models several, as cores and memory allow."""
+    is_small = {settings.copy_model, settings.image_model, settings.music_model} == {STARTER}
+    free_bytes = machine.memory_bytes - OTHERS_BYTES
     if settings.device == "auto" and machine.cards:
-        return len(machine.cards)
-    models = {settings.copy_model, settings.image_model, settings.music_model}
-    if settings.device in {"auto", "cpu"} and models == {STARTER}:
-        held = max(1, (machine.memory_bytes - OTHERS_BYTES) // GENERATING_BYTES)
-        return min(machine.cores, MOST_ON_A_PROCESSOR, held)
+        cards = len(machine.cards)
+        held = min(machine.cores, free_bytes // CUDA_BYTES)
+        return cards * max(1, min(STARTERS_ON_A_CARD, held // cards)) if is_small else cards
+    if settings.device in {"auto", "cpu"} and is_small:
+        return max(1, min(machine.cores, MOST_ON_A_PROCESSOR, free_bytes // GENERATING_BYTES))
     return 1
 
 

@@ -40,6 +40,12 @@ MOST_ASPECT = 2.0
 USUAL_SIDE = 1024
 # Every pipeline takes sizes of this many pixels.
 LEAST_CELL = 8
+# Pictures in one call of the pipeline; a single job pays for a whole one. The starter takes 0.62 s of a CPU for one of
+# 8 steps alone, 0.36 s in fours and 0.32 s in eights.
+PASS_SIZE = 4
+# A graphics card waits for its next order, not for its arithmetic, where pictures are small: four of the starter took
+# 0.8 s of an H200 and 16 MB of it.
+SMALL_SIDE, SMALL_PASS_SIZE = 256, 32
 # The scale of guidance that needs a negative prompt, be it empty, to do anything.
 TRUE_SCALE = "true_cfg_scale"
 UNSAFE = "the safety checker of the model blanked this picture"
@@ -111,7 +117,7 @@ class ImageModel:
         self._takes = inspect.signature(loaded.pipe.__call__).parameters
         self._guidance_name = _guidance_name(self._takes)
         self._steps, self._guidance = self._habits(options)
-        self._pass_size = options.pass_size
+        self._pass_size = options.pass_size or usual_pass_size(self.device, self._canvas)
 
     def generate(self, jobs: Sequence[Job], attempt: int, _parts: Parts = NO_PARTS, /) -> list[list[Sample]]:
         """Return one candidate for each job, in their order; a picture that cannot be used says why in `refused`."""
@@ -269,6 +275,11 @@ def canvas_of(pipe: Any) -> Canvas:
     step = 2 ** (len(blocks) - 1) if blocks else max(int(getattr(network, "patch_size", None) or 1), 2)
     is_subject = getattr(pipe.vae.config, "out_channels", None) == len("RGBA")
     return Canvas(side * scale, max(scale * step, LEAST_CELL), is_subject)
+
+
+def usual_pass_size(device: str, canvas: Canvas) -> int:
+    """Return how many pictures one call of a pipeline paints on a device."""
+    return PASS_SIZE if device == "cpu" or canvas.side > SMALL_SIDE else SMALL_PASS_SIZE
 
 
 def sequence_length(pipe: Any) -> int | None:

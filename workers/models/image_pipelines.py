@@ -39,9 +39,8 @@ class ImageOptions:
     slicing: bool = False
     # Large pictures into pixels tile by tile, blended where they meet.
     tiling: bool = False
-    # Pictures in one call of the pipeline. The starter takes 0.62 s of a CPU for one of 8 steps alone, 0.36 s in fours
-    # and 0.32 s in eights; a single job pays for a whole pass.
-    pass_size: int = 4
+    # Pictures in one call of the pipeline; by default as many as `usual_pass_size` says.
+    pass_size: int | None = None
     # Where a brief gives none; the pipeline's own when not given either.
     steps: int | None = None
     guidance: float | None = None

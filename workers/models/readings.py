@@ -1,7 +1,7 @@
-"""Prompts, read once: each brief alone, then the asks that follow it; what was read lately is kept.
+"""Prompts, read once: each brief, then the asks that follow it; what was read lately is kept.
 
-Every pass has a shape that follows from the prompt (one prefix; SUFFIX_ROWS asks; padding in whole blocks), so what is
-kept is bit for bit what reading again would give.
+Every pass has a shape that follows from the prompt (PREFIX_ROWS briefs; SUFFIX_ROWS asks; padding in whole blocks), so
+what is kept is bit for bit what reading again would give.
 """
 
 from collections import Counter, OrderedDict
@@ -18,6 +18,8 @@ from workers.models.prompts import Prompt
 PREFIX_BLOCK = 64
 SUFFIX_BLOCK = 32
 SUFFIX_ROWS = 4
+# A graphics card reads several briefs in the time of one; a processor does not, and few jobs would pay for all rows.
+PREFIX_ROWS = {"cpu": 1, "cuda": 8}
 # 220 prompts of the starter in float32 with their briefs: more than three threads hold in full batches at a time.
 KEPT_BYTES = 512 * 2**20
 
@@ -41,8 +43,9 @@ class Reading:
 class Reader:
     """Reads prompts with one model and keeps what it read lately."""
 
-    def __init__(self, model: Any, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, model: Any, kept_bytes: int = KEPT_BYTES, prefix_rows: int | None = None) -> None:
         self._model = model
+        self._prefix_rows = prefix_rows or PREFIX_ROWS.get(model.device.type, PREFIX_ROWS["cuda"])
         self._limit_bytes = kept_bytes
         self.forget()
 
@@ -58,16 +61,25 @@ class Reader:
         """Return what was read of each prompt, now or before; all of them are padded alike."""
         found = {prompt: self._readings[prompt] for prompt in prompts if prompt in self._readings}
         unread = [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]
-        prefixes = {prompt.prefix: self._prefixes.get(prompt.prefix) for prompt in unread}
-        known = {prefix: layers or self._read_prefix(prefix) for prefix, layers in prefixes.items()}
+        known = self._read_prefixes({prompt.prefix: self._prefixes.get(prompt.prefix) for prompt in unread})
         for start in range(0, len(unread), SUFFIX_ROWS):
             found |= self._read_suffixes(unread[start : start + SUFFIX_ROWS], known)
         for prompt, reading in found.items():
             self._keep(prompt, reading)
         return [found[prompt] for prompt in prompts]
 
-    def _read_prefix(self, prefix: Tokens) -> Layers:
-        ids, mask = self._padded([prefix], padded_length(prefix, PREFIX_BLOCK))
+    def _read_prefixes(self, known: dict[Tokens, Layers | None]) -> dict[Tokens, Layers]:
+        found = {prefix: layers for prefix, layers in known.items() if layers}
+        # Where nothing is padded attention takes another way: such briefs are read beside their like.
+        for is_padded in (True, False):
+            unread = [one for one in known if one not in found and _is_padded(one) == is_padded]
+            for start in range(0, len(unread), self._prefix_rows):
+                found |= self._read_alike(unread[start : start + self._prefix_rows])
+        return found
+
+    def _read_alike(self, prefixes: Sequence[Tokens]) -> dict[Tokens, Layers]:
+        filled = [*prefixes, *[prefixes[-1]] * (self._prefix_rows - len(prefixes))]
+        ids, mask = self._padded(filled, padded_length(prefixes[0], PREFIX_BLOCK))
         cache = DynamicCache()
         self._model(
             input_ids=ids,
@@ -77,7 +89,8 @@ class Reader:
             use_cache=True,
             logits_to_keep=_last(ids),
         )
-        return layers_of(cache)
+        layers = layers_of(cache)
+        return {prefix: tail(layers, i, 0) for i, prefix in enumerate(prefixes)}
 
     def _read_suffixes(self, prompts: Sequence[Prompt], prefixes: dict[Tokens, Layers]) -> dict[Prompt, Reading]:
         filled = [*prompts, *[prompts[-1]] * (SUFFIX_ROWS - len(prompts))]
@@ -144,6 +157,10 @@ def padded(prompt: Prompt) -> tuple[int, int]:
 def padded_length(tokens: Tokens, block: int) -> int:
     """Return the length in whole blocks, one at least."""
     return max(1, -(-len(tokens) // block)) * block
+
+
+def _is_padded(prefix: Tokens) -> bool:
+    return len(prefix) < padded_length(prefix, PREFIX_BLOCK)
 
 
 def _own_bytes(reading: Reading) -> int:

@@ -61,8 +61,24 @@ def test_each_of_several_cards_has_a_process_that_sees_it_alone(cards: tuple[str
     ]
 
 
-def test_one_card_changes_nothing():
-    assert shares(_settings(), Machine(cores=16, cards=("0",))) == [Share("generate")]
+def test_one_card_changes_nothing_for_a_model_of_your_own():
+    assert shares(_settings(copy_model=OWN_MODEL), Machine(cores=16, cards=("0",))) == [Share("generate")]
+
+
+@pytest.mark.parametrize(
+    ("cores", "gib", "cards", "expected"),
+    [
+        (16, 64, "0", ["-"] * 3),
+        (2, 64, "0", ["-"] * 2),
+        (16, 10, "0", ["-"] * 2),
+        (16, 2, "0", ["-"]),
+        (8, 64, "012", [*"012012"]),
+    ],
+)
+def test_the_starters_share_a_card(cores: int, gib: int, cards: str, expected: list[str]):
+    found = shares(_settings(), Machine(cores, tuple(cards), gib * GIB))
+
+    assert [dict(one.environment).get("CUDA_VISIBLE_DEVICES", "-") for one in found] == expected
 
 
 def test_cards_do_not_count_where_the_processor_is_asked_for():

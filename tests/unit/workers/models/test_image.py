@@ -16,7 +16,7 @@ from core.errors import ModelLoadError
 from schemas.campaigns import Audience, Brand, Kind, Product
 from schemas.jobs import Brief, Job, PictureOrder
 from schemas.pictures import picture_channels
-from workers.models.image import Canvas, ImageModel, ImageOptions, canvas_of, load
+from workers.models.image import Canvas, ImageModel, ImageOptions, canvas_of, load, usual_pass_size
 
 from support.tiny_pipelines import SIDE, write_adapter, write_pipeline
 
@@ -319,3 +319,8 @@ def test_what_cannot_be_loaded_says_the_way_out(
 def test_offloading_without_a_card_is_refused(folder_of: FolderOf):
     with pytest.raises(ModelLoadError, match="moves weights off a card, but the device is cpu"):
         model_of(folder_of("sd"), offload="model")
+
+
+@pytest.mark.parametrize(("device", "side", "size"), [("cpu", 128, 4), ("cuda", 128, 32), ("cuda:1", 512, 4)])
+def test_a_card_paints_many_small_pictures_at_once(device: str, side: int, size: int):
+    assert usual_pass_size(device, Canvas(side, 8, is_subject=True)) == size

@@ -53,6 +53,20 @@ def test_what_is_kept_is_bit_for_bit_what_a_fresh_reading_gives(network: PreTrai
 
 
 @torch.inference_mode()
+def test_briefs_that_are_read_together_give_what_each_gives_beside_others(
+    network: PreTrainedModel, passes: list[tuple[int, int]]
+):
+    # The one of brief 44 fills its block; the others are padded.
+    prompts = [prompt_of(brief, 1) for brief in (1, 44, 2, 3, 4)]
+
+    together = Reader(network, prefix_rows=3).read(prompts)
+
+    assert passes == [(3, 64), (3, 64), (3, 64), (SUFFIX_ROWS, 32), (SUFFIX_ROWS, 32)]
+    for prompt, reading in zip(prompts, together, strict=True):
+        assert are_equal(reading, Reader(network, prefix_rows=3).read([prompt])[0])
+
+
+@torch.inference_mode()
 def test_equal_prompts_and_briefs_are_read_once(network: PreTrainedModel, passes: list[tuple[int, int]]):
     prompts = [prompt_of(brief, ask) for brief in (1, 1, 2) for ask in (1, 2)]
     reader = Reader(network)

@@ -11,6 +11,7 @@ from workers.checks.copy import check
 from workers.models.copy import CopyModel
 from workers.models.copy_loading import load, open_base
 from workers.models.own_words import own_words_of
+from workers.models.protocol import Sample
 from workers.models.starter import SUMS_NAME, is_intact, starter_folder
 
 # What the starter is asked for.
@@ -54,10 +55,16 @@ def jobs_of(channel: str, count: int) -> list[Job]:
     ]
 
 
-def passing(model: CopyModel, jobs: list[Job], attempt: int = 1) -> list[str]:
+@pytest.fixture(scope="module")
+def batch(model: CopyModel) -> list[tuple[Job, list[Sample]]]:
+    """What the house model writes for jobs of two lengths in one batch."""
+    jobs = jobs_of("google_search.headline", 6) + jobs_of("push.notification", 6)
+    return list(zip(jobs, model.generate(jobs, 1), strict=True))
+
+
+def passing(batch: list[tuple[Job, list[Sample]]]) -> list[str]:
     """Return the best candidate of each job that has one without a failed check."""
-    batch = model.generate(jobs, attempt)
-    best = [(job, samples[0].data.decode()) for job, samples in zip(jobs, batch, strict=True) if samples]
+    best = [(job, samples[0].data.decode()) for job, samples in batch if samples]
     return [text for job, text in best if all(result.passed for result in check(text, job.brief))]
 
 
@@ -86,30 +93,24 @@ def test_a_damaged_conversion_is_noticed(cache: Path, tmp_path: Path):
     assert not is_intact(folder)
 
 
-def test_the_house_model_writes_lines_that_pass_every_check(model: CopyModel):
-    headlines = passing(model, jobs_of("google_search.headline", 6))
-    descriptions = passing(model, jobs_of("google_search.description", 6))
-
+def test_the_house_model_writes_lines_that_pass_every_check(model: CopyModel, batch: list[tuple[Job, list[Sample]]]):
     assert model.version.startswith("starter+house@")
-    assert len(headlines) >= 3
-    assert len(descriptions) >= 3
+    assert len(passing(batch[:6])) >= 3
+    assert len(passing(batch[6:])) >= 3
 
 
-def test_the_house_model_gives_the_same_lines_alone_and_in_a_batch(model: CopyModel):
-    jobs = jobs_of("google_search.headline", 2) + jobs_of("push.notification", 2)
-
-    batch = model.generate(jobs[::-1], 1)[::-1]
-
-    for job, together in zip(jobs[::2], batch[::2], strict=True):
+def test_the_house_model_gives_the_same_lines_alone_and_in_a_batch(
+    model: CopyModel, batch: list[tuple[Job, list[Sample]]]
+):
+    for job, together in batch[5:7]:
         alone = model.generate([job], 1)[0]
         assert [(sample.data, sample.score) for sample in alone] == [(sample.data, sample.score) for sample in together]
 
 
-def test_the_house_model_verifies_lines_but_long_texts(model: CopyModel):
-    short = model.generate(jobs_of("google_search.headline", 1), 1)
+def test_the_house_model_verifies_lines_but_long_texts(model: CopyModel, batch: list[tuple[Job, list[Sample]]]):
     long = model.generate(jobs_of("product.description", 1), 1)
 
-    said = [sample.recipe["verified"] for samples in short for sample in samples]
+    said = [sample.recipe["verified"] for _, samples in batch[:6] for sample in samples]
     assert len(set(said)) > 1
     assert max(map(abs, said)) > 0.1
     assert {sample.recipe["verified"] for samples in long for sample in samples} <= {0.0}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from schemas.jobs import Brief
-from workers.checks.facts import SMALL_NUMBERS
+from workers.checks.facts import SMALL_NUMBERS, with_codes
 from workers.checks.grounding import FUNCTION_WORDS
 from workers.checks.words import sentences_of, stem
 
@@ -77,7 +77,7 @@ def dropped_conditions(text: str, brief: Brief) -> str:
 
 def dropped_bounds(text: str, brief: Brief) -> str:
     """Return numbers without what bounds them in the brief: '$10,000' for 'up to $10,000'."""
-    told = f"{brief.product.description}. {brief.product.offer or ''}"
+    text, told = with_codes(text, brief), f"{brief.product.description}. {brief.product.offer or ''}"
     found = []
     for bounded in _BOUNDED.finditer(told):
         bound = bounded[1].lower()
@@ -94,7 +94,7 @@ def dropped_bounds(text: str, brief: Brief) -> str:
 
 def dropped_rates(text: str, brief: Brief) -> str:
     """Return amounts without what they are counted by in the brief: '1,000 notes' for '1,000 notes a minute'."""
-    found = []
+    text, found = with_codes(text, brief), []
     for rate in _RATE.finditer(_told(brief)):
         is_amount = rate[2].split()[-1].lower() not in _NO_AMOUNTS
         if (

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import boto3
@@ -25,6 +27,16 @@ NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
 REFUSED = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidBucketName", "NoSuchBucket"}
 
 
+# A session makes one client at a time.
+_making_a_client = threading.Lock()
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """Return the session of this process: each would read descriptions of all services anew, 0.1 s of a core."""
+    return boto3.session.Session()
+
+
 class Storage:
     """One bucket. The client is safe to share between threads."""
 
@@ -32,21 +44,23 @@ class Storage:
         self.bucket = settings.s3_bucket
         self.endpoint = settings.s3_endpoint
         secret = settings.s3_secret_key
-        self._client: S3Client = boto3.session.Session().client(
-            "s3",
-            endpoint_url=settings.s3_endpoint,
-            region_name=settings.s3_region,
-            aws_access_key_id=settings.s3_access_key,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            config=Config(
-                signature_version="s3v4",
-                retries={"mode": "standard", "max_attempts": 4},
-                connect_timeout=3,
-                read_timeout=30,
-                max_pool_connections=max(10, settings.upload_threads + 2),
-                s3={"addressing_style": "path"} if settings.s3_endpoint else {},
-            ),
+        config = Config(
+            signature_version="s3v4",
+            retries={"mode": "standard", "max_attempts": 4},
+            connect_timeout=3,
+            read_timeout=30,
+            max_pool_connections=max(10, settings.upload_threads + 2),
+            s3={"addressing_style": "path"} if settings.s3_endpoint else {},
         )
+        with _making_a_client:
+            self._client: S3Client = _session().client(
+                "s3",
+                endpoint_url=settings.s3_endpoint,
+                region_name=settings.s3_region,
+                aws_access_key_id=settings.s3_access_key,
+                aws_secret_access_key=secret.get_secret_value() if secret else None,
+                config=config,
+            )
 
     def ensure_bucket(self) -> None:
         """Create the bucket when it is not there."""

@@ -54,7 +54,8 @@ demo-loop: $(READY)  ## let a model learn from simulated ratings, and show each 
 JOBS ?= $(shell nproc)
 UNITS := tests/unit
 test: $(READY) $(BROWSER) $(BIN)/promtool  ## run every test, in a process for each core and one (JOBS=1: one after the other)
-	@folder=$$(mktemp -d /tmp/f-XXXXXX) && units= && trap 'rm -rf '$$folder EXIT && trap 'kill $$units; exit 130' INT TERM && \
+	@folder=$$(mktemp -d /tmp/f-XXXXXX) && units= && trap 'rm -rf '$$folder EXIT && \
+	  trap 'test -z "$$units" || kill $$units; exit 130' INT TERM && \
 	  export OMP_NUM_THREADS=1 && run="$(BIN)/pytest --basetemp=$$folder" && \
 	  shared="-n $(JOBS) --dist=loadfile --no-loadscope-reorder" && \
 	  if test -n "$(ARGS)" || test "$(JOBS)" = 1; then $$run/t $$shared $(ARGS); else \

@@ -17,7 +17,7 @@ RUN uv pip install --no-cache --python /opt/factory/bin/python -c constraints.tx
 
 FROM python:3.11-slim-bookworm
 # It joins the letters of Devanagari in advertisements.
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libfribidi0=1.0.8-2.1 && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends "libfribidi0=1.0.8-*" && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --user-group --home-dir /var/lib/factory --create-home --shell /usr/sbin/nologin factory
 COPY --from=build /opt/factory /opt/factory
 # Threads of OpenMP that spin while they wait make torch ten times slower on a busy machine.

@@ -25,7 +25,7 @@ class SharedLayer(DynamicLayer):
 
     def __init__(self, like: tuple[torch.Tensor, torch.Tensor], shape: tuple[int, int, int, int]) -> None:
         """Make place for (seats, rows a seat, tokens of a prompt, tokens of a row) like these keys and values."""
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         seats, rows, prompt, room = shape
         # Zeros, because what is masked counts zero times, and zero times a stray NaN were one.
         self.prompts = [some.new_zeros(seats, some.shape[1], prompt, some.shape[3]) for some in like]

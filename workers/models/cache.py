@@ -15,7 +15,7 @@ class RoomyLayer(DynamicLayer):
     """One layer in tensors that are large enough from the start: nothing is copied when a token comes."""
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, room: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.dtype, self.device = keys.dtype, keys.device
         self.is_initialized = True
         self._length = keys.shape[2]

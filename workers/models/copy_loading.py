@@ -75,7 +75,7 @@ def open_base(
     Raises ModelLoadError with the way out; out of memory passes through as torch raises it.
     """
     # Bars belong to a terminal; a worker writes logs.
-    disable_progress_bar()  # type: ignore[no-untyped-call]
+    disable_progress_bar()
     if threads:
         torch.set_num_threads(threads)
     place = device_of(device)

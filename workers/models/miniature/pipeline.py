@@ -83,9 +83,7 @@ class MiniaturePipeline(StableDiffusionPipeline):
 
 def load(folder: Path, dtype: torch.dtype) -> MiniaturePipeline:
     """Load the pipeline from the folder that `starter_folder` returns."""
-    pipe: MiniaturePipeline = MiniaturePipeline.from_pretrained(  # type: ignore[no-untyped-call]
-        folder, dtype=dtype, local_files_only=True
-    )
+    pipe: MiniaturePipeline = MiniaturePipeline.from_pretrained(folder, dtype=dtype, local_files_only=True)
     pipe.library = library.load(folder / LIBRARY)
     pipe.set_progress_bar_config(disable=True)
     return pipe

@@ -37,14 +37,14 @@ class _Sampler(LogitsProcessor):
         return noisy.masked_fill(scores < least, -torch.inf)
 
 
-class _Seeded(MusicgenForConditionalGeneration):  # type: ignore[no-untyped-call]
+class _Seeded(MusicgenForConditionalGeneration):
     """Samples by seeds: transformers has one source of chance for a whole batch."""
 
     sampler: _Sampler
 
     def _get_logits_processor(self, *given: Any, **named: Any) -> Any:
         # Guidance is added behind the processors of a caller, and has to come before the draw.
-        processors = super()._get_logits_processor(*given, **named)  # type: ignore[misc]
+        processors = super()._get_logits_processor(*given, **named)
         processors.append(self.sampler)
         return processors
 

@@ -117,6 +117,6 @@ def _quieten() -> None:
     """Leave bars of progress to terminals, and prompts out of logs."""
     diffusers_logging.disable_progress_bar()
     diffusers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     take_over()

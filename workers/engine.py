@@ -331,10 +331,12 @@ def device_name(wanted: str) -> str:
 
 def _failure(job: Job, error: Exception) -> Failure:
     """Return what a model's error means for a job; a missing model or memory is a matter of this machine."""
-    logger.error("a batch with job %s failed", job.id, exc_info=error)
     if isinstance(error, torch.OutOfMemoryError):
+        # Where nothing fits, each of many jobs says so: its place in the model tells nothing more.
+        logger.error("no room for a batch with job %s: %s", job.id, error)
         text = f"the device has too little memory even for this job alone; use a smaller model or dtype ({error})"
         return Failure(job.id, OUT_OF_MEMORY, text[:2000], is_permanent=False)
+    logger.error("a batch with job %s failed", job.id, exc_info=error)
     if isinstance(error, ModelLoadError):
         return Failure(job.id, MODEL_LOAD, str(error)[:2000], is_permanent=False)
     text = str(error) if isinstance(error, FactoryError) else f"{type(error).__name__}: {error}"

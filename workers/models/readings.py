@@ -61,20 +61,21 @@ class Reader:
         """Return what was read of each prompt, now or before; all of them are padded alike."""
         found = {prompt: self._readings[prompt] for prompt in prompts if prompt in self._readings}
         unread = [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]
-        known = self._read_prefixes({prompt.prefix: self._prefixes.get(prompt.prefix) for prompt in unread})
+        known = self._read_prefixes([prompt.prefix for prompt in unread])
         for start in range(0, len(unread), SUFFIX_ROWS):
             found |= self._read_suffixes(unread[start : start + SUFFIX_ROWS], known)
         for prompt, reading in found.items():
             self._keep(prompt, reading)
         return [found[prompt] for prompt in prompts]
 
-    def _read_prefixes(self, known: dict[Tokens, Layers | None]) -> dict[Tokens, Layers]:
-        found = {prefix: layers for prefix, layers in known.items() if layers}
+    def _read_prefixes(self, prefixes: Sequence[Tokens]) -> dict[Tokens, Layers]:
+        found = {prefix: self._prefixes[prefix] for prefix in prefixes if prefix in self._prefixes}
+        unread = [prefix for prefix in dict.fromkeys(prefixes) if prefix not in found]
         # Where nothing is padded attention takes another way: such briefs are read beside their like.
         for is_padded in (True, False):
-            unread = [one for one in known if one not in found and _is_padded(one) == is_padded]
-            for start in range(0, len(unread), self._prefix_rows):
-                found |= self._read_alike(unread[start : start + self._prefix_rows])
+            alike = [prefix for prefix in unread if _is_padded(prefix) == is_padded]
+            for start in range(0, len(alike), self._prefix_rows):
+                found |= self._read_alike(alike[start : start + self._prefix_rows])
         return found
 
     def _read_alike(self, prefixes: Sequence[Tokens]) -> dict[Tokens, Layers]:
